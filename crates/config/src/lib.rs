@@ -1,0 +1,1 @@
+//! zoo.cfg and JVM flags, merged once into one typed value.

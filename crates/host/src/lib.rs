@@ -1,0 +1,1 @@
+//! The real world around a server: sockets, disk, clock, signals, reports.

@@ -1,0 +1,1 @@
+//! Derives jute encoding: a record's fields are its format, in order.

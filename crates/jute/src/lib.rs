@@ -1,0 +1,1 @@
+//! The jute codec: big-endian, untagged, bounded by the bytes at hand.

@@ -1,0 +1,1 @@
+//! ZooKeeper's vocabulary: ids, paths, ACLs, codes, requests, replies, transactions.

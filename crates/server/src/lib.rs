@@ -1,0 +1,1 @@
+//! One server as a value: the replica and its workers.

@@ -1,0 +1,1 @@
+//! The other world around a server: seeded network, disk and clock.

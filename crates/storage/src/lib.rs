@@ -1,0 +1,1 @@
+//! Transaction log and snapshots, on whatever disk they are handed.

@@ -1,0 +1,1 @@
+//! The replicated state: znodes, quotas, digest; prep and apply; watch tables.

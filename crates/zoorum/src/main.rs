@@ -1,0 +1,3 @@
+//! The `zoorum` binary.
+
+fn main() {}

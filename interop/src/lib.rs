@@ -1,0 +1,1 @@
+//! Zoorum against Apache ZooKeeper and its clients: same scenario, same outcome.
