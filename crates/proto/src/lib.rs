@@ -1,1 +1,25 @@
-//! ZooKeeper's vocabulary: ids, paths, ACLs, codes, requests, replies, transactions.
+//! ZooKeeper's vocabulary: ids, paths, ACLs, codes; the records of the wire and of the files.
+//!
+//! Records borrow from the bytes they were decoded from, so that a request can travel from the socket to the
+//! log without its data being copied. Nothing here decides anything: it names, encodes and decodes.
+
+pub mod acl;
+pub mod connect;
+pub mod error;
+pub mod ids;
+pub mod mode;
+pub mod op;
+pub mod path;
+pub mod reply;
+pub mod snapshot;
+pub mod stat;
+pub mod txn;
+
+pub use acl::{Acl, AuthId, Permissions, RequestedAcl};
+pub use error::ErrorCode;
+pub use ids::{SessionId, Version, WallClock, Xid, Zxid};
+pub use mode::CreateMode;
+pub use op::{OpClass, OpCode, ReadOp, WriteOp};
+pub use stat::Stat;
+pub use txn::{Txn, TxnBody, TxnHeader};
+pub use zoorum_jute::{Decode, DecodeError, Encode, Reader};
