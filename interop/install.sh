@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Everything that the tests with real clients need, on a bare Debian 12 with Rust, Java 17 (a JDK) and
+# Python 3.11: run it once, as root. It changes nothing when all is there already.
+#
+#   Debian packages      the C client with its header and shell, the 3.8.0 Java client, a C compiler
+#   .interop/debian      Debian's zkCli.sh, unpacked only: installing its package would bring a service user
+#   .interop/reference   Apache ZooKeeper 3.9.5 and Curator (bench/original.sh fetch)
+#   .interop/venv        kazoo
+#   .interop/java, /c    the compiled scenarios
+#   .interop/rust        the scenario of the Rust client, and its target directory
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+interop=$repository/.interop
+clients=$repository/interop/clients
+kazoo=2.11.0
+packages=(gcc libc6-dev python3-venv zookeeper-bin libzookeeper-mt-dev libzookeeper-java)
+
+# apt is asked only for what is missing, and its lists are fetched only then.
+apt_packages() {
+    local missing=() package
+    for package in "${packages[@]}"; do
+        [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || missing+=("$package")
+    done
+    if ((${#missing[@]})); then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    fi
+}
+
+debian_shell() {
+    [[ -x $interop/debian/usr/share/zookeeper/bin/zkCli.sh ]] && return
+    local download
+    download=$(mktemp -d)
+    (cd "$download" && apt-get download -qq zookeeper)
+    dpkg -x "$download"/zookeeper_*.deb "$interop/debian"
+    rm -r "$download"
+}
+
+python_client() {
+    local python=$interop/venv/bin/python
+    [[ -x $python ]] && "$python" -c "import kazoo.version as v; assert v.__version__ == '$kazoo'" \
+        2>/dev/null && return
+    python3 -m venv "$interop/venv"
+    "$interop/venv/bin/pip" install --quiet "kazoo==$kazoo"
+}
+
+# True if a file of the folder $2 is newer than the stamp $1.
+stale() {
+    [[ ! -e $1 || -n $(find "$2" -type f -newer "$1" -print -quit) ]]
+}
+
+# The 3.9.5 jars refer to annotations that do not ship with them, hence -nowarn.
+java_scenarios() {
+    local out=$interop/java
+    stale "$out/.done" "$clients/java" || return 0
+    mkdir -p "$out"
+    javac -nowarn -Xlint:none -d "$out" -cp "$("$repository/bench/original.sh" classpath)" \
+        "$clients"/java/*.java
+    touch "$out/.done"
+}
+
+c_scenario() {
+    stale "$interop/c/scenario" "$clients/c" || return 0
+    mkdir -p "$interop/c"
+    cc -std=c11 -O1 -Wall -Wextra -Werror -DTHREADED -o "$interop/c/scenario" "$clients"/c/*.c \
+        -lzookeeper_mt -lpthread
+}
+
+rust_scenario() {
+    cargo build --quiet --locked --manifest-path "$clients/rust/Cargo.toml" --target-dir "$interop/rust"
+}
+
+# Tests of one run start at the same time: the first installs, the others find it done.
+mkdir -p "$interop"
+exec 9>"$interop/install.lock"
+flock 9
+apt_packages
+debian_shell
+"$repository/bench/original.sh" fetch
+python_client
+java_scenarios
+c_scenario
+rust_scenario
