@@ -70,7 +70,7 @@ impl std::fmt::Display for LatencySummary {
 }
 
 /// One slice of a series.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Slice {
     /// Seconds from the start of measuring to the start of the slice.
     at: f64,
@@ -78,6 +78,15 @@ pub struct Slice {
     p50: f64,
     p99: f64,
     max: f64,
+    /// Each latency, to two digits, and how often it came: slices can be joined from these.
+    histogram: Vec<(f64, u64)>,
+}
+
+impl std::fmt::Display for Slice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { at, count, p50, p99, max, .. } = self;
+        write!(f, "{at:.3} s: {count} operations, p50 {p50} µs, p99 {p99}, max {max}")
+    }
 }
 
 /// Latencies by the slice of time in which the reply came.
@@ -115,7 +124,8 @@ impl Series {
         let row = |(index, latencies): (usize, &Latencies)| {
             let summary = latencies.summary();
             let at = (index as f64 * seconds * 1000.0).round() / 1000.0;
-            Slice { at, count: latencies.count(), p50: summary.p50, p99: summary.p99, max: summary.max }
+            let LatencySummary { p50, p99, max, .. } = summary;
+            Slice { at, count: latencies.count(), p50, p99, max, histogram: latencies.histogram() }
         };
         self.slices.iter().enumerate().map(row).collect()
     }
@@ -125,6 +135,14 @@ impl Latencies {
     /// With two digits, and a tenth of the memory: there is one for each slice.
     fn coarse() -> Self {
         Self(Histogram::new_with_bounds(1000, LATENCY_MAX, 2).expect("the bounds are in order"))
+    }
+
+    /// Each latency in microseconds, and how often it came.
+    fn histogram(&self) -> Vec<(f64, u64)> {
+        let pair = |recorded: hdrhistogram::iterators::IterationValue<u64>| {
+            (microseconds(recorded.value_iterated_to()), recorded.count_at_value())
+        };
+        self.0.iter_recorded().map(pair).collect()
     }
 }
 

@@ -299,7 +299,7 @@ impl Report {
             }
         }
         for slice in self.series.iter().flatten() {
-            println!("  {}", serde_json::to_string(slice)?);
+            println!("  {slice}");
         }
         let server =
             self.server_cpu_us_per_operation.map_or(String::new(), |cpu| format!(", server {cpu} µs each"));
