@@ -63,7 +63,7 @@ java_scenarios() {
 c_scenario() {
     stale "$interop/c/scenario" "$clients/c" || return 0
     mkdir -p "$interop/c"
-    cc -std=c11 -O1 -Wall -Wextra -Werror -DTHREADED -o "$interop/c/scenario" "$clients"/c/*.c \
+    cc -std=gnu11 -O1 -Wall -Wextra -Werror -DTHREADED -o "$interop/c/scenario" "$clients"/c/*.c \
         -lzookeeper_mt -lpthread
 }
 
