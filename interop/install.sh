@@ -3,7 +3,6 @@
 # Python 3.11: run it once, as root. It changes nothing when all is there already.
 #
 #   Debian packages      the C client with its header and shell, the 3.8.0 Java client, a C compiler
-#   .interop/debian      Debian's zkCli.sh, unpacked only: installing its package would bring a service user
 #   .interop/reference   Apache ZooKeeper 3.9.5 and Curator (bench/original.sh fetch)
 #   .interop/venv        kazoo
 #   .interop/java, /c    the compiled scenarios
@@ -26,15 +25,6 @@ apt_packages() {
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
     fi
-}
-
-debian_shell() {
-    [[ -x $interop/debian/usr/share/zookeeper/bin/zkCli.sh ]] && return
-    local download
-    download=$(mktemp -d)
-    (cd "$download" && apt-get download -qq zookeeper)
-    dpkg -x "$download"/zookeeper_*.deb "$interop/debian"
-    rm -r "$download"
 }
 
 python_client() {
@@ -76,7 +66,6 @@ mkdir -p "$interop"
 exec 9>"$interop/install.lock"
 flock 9
 apt_packages
-debian_shell
 "$repository/bench/original.sh" fetch
 python_client
 java_scenarios
