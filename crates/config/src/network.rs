@@ -194,14 +194,14 @@ impl ConnectionThrottle {
             drop_decrease,
             decrease_ratio,
             weight_enabled: r.flag(&["zookeeper.connection_throttle_weight_enabled"], false),
-            global_session_weight: weight(r, "global", 3)?,
+            global_session_weight: weight_at_least(r, "global", 3, local_session_weight)?,
             local_session_weight,
-            renew_session_weight: weight(r, "renew", 2)?,
+            renew_session_weight: weight_at_least(r, "renew", 2, local_session_weight)?,
         })
     }
 }
 
-/// A weight; what is not positive gives way to the default, as in Java.
+/// A weight above zero; what is not gives way to the default, as in Java.
 fn weight(r: &mut Reader<'_>, kind: &str, default: u32) -> Result<u32, ConfigError> {
     let name = format!("zookeeper.connection_throttle_{kind}_session_weight");
     let Some(number) = r.int(&[&name])? else { return Ok(default) };
@@ -215,4 +215,17 @@ fn weight(r: &mut Reader<'_>, kind: &str, default: u32) -> Result<u32, ConfigErr
             Ok(default)
         }
     }
+}
+
+/// A weight that is no less than a local session's.
+fn weight_at_least(r: &mut Reader<'_>, kind: &str, default: u32, local: u32) -> Result<u32, ConfigError> {
+    let weight = weight(r, kind, default)?;
+    if weight < local {
+        let text = format!(
+            "The {kind} session weight {weight} is less than the local session weight {local}. \
+             Use the local session weight."
+        );
+        r.notice(Level::Warn, text);
+    }
+    Ok(weight.max(local))
 }

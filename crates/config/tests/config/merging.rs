@@ -4,7 +4,8 @@ use crate::common::{Files, files, quorum, standalone, start};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zoorum_config::{
-    AuthProvider, HostPort, Loaded, MetricsProvider, Mode, Role, ServerConfig, ServerId, SnapshotCompression,
+    AuthProvider, HostPort, Level, Loaded, MetricsProvider, Mode, Role, ServerConfig, ServerId,
+    SnapshotCompression,
 };
 
 fn runs(lines: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Loaded {
@@ -299,4 +300,14 @@ fn values_of_a_kind_read_as_written() {
     assert_eq!(config.storage.snap_count, 16);
     assert!(config.auth.providers.contains(&AuthProvider::Sasl));
     assert_eq!(config.auth.super_users, ["a", "c"]);
+}
+
+#[test]
+fn the_sample_file_is_valid_and_says_nothing_odd() {
+    let sample = include_str!("../../../../conf/zoo_sample.cfg");
+    let loaded = start(&files(sample, None), &["./zoo.cfg"], &[]).expect("valid");
+    let alone = "Either no config or no quorum defined in config, running in standalone mode";
+    let odd = loaded.notices.iter().find(|notice| notice.level > Level::Info && notice.text != alone);
+    assert_eq!(odd, None);
+    assert_eq!(loaded.config.network.client_address.map(|address| address.port), Some(2181));
 }
