@@ -56,7 +56,6 @@ find_zoorum() {
 
 # config_value KEY FILE: the value of the last line that sets KEY, without blanks around it.
 config_value() {
-  sed -n -E \
-    -e "s/[[:space:]]+\$//" \
-    -e "s/^[[:space:]]*$1([[:space:]]*[=:][[:space:]]*|[[:space:]]+)//p" "$2" | tail -n 1
+  grep -E "^[[:space:]]*$1([[:space:]]|[=:])" "$2" | tail -n 1 |
+    sed -E -e "s/^[[:space:]]*$1[[:space:]]*[=:]?[[:space:]]*//" -e 's/[[:space:]]+$//'
 }

@@ -91,11 +91,11 @@ pub(crate) fn notice_ineffective(r: &mut Reader<'_>) {
         let asked_for =
             |setting: &&Setting| setting.value != "0" && !setting.value.eq_ignore_ascii_case("false");
         if let Some(setting) = r.settings().get(name).filter(asked_for) {
-            r.notice_at(Level::Warn, setting, format!("not supported yet: {}", key_as_written(setting)));
+            r.notice_at(Level::Warn, setting, format!("not supported yet: {}", setting.name_as_written()));
         }
     }
     for setting in r.settings().iter() {
-        let key = key_as_written(setting);
+        let key = setting.name_as_written();
         let name = setting.name.strip_prefix("zookeeper.").unwrap_or(&setting.name);
         if matches_any(&IGNORED, name) && !is_membership(&setting.name) {
             r.notice_at(Level::Info, setting, format!("ignored on this implementation: {key}"));
@@ -107,14 +107,6 @@ pub(crate) fn notice_ineffective(r: &mut Reader<'_>) {
             // Properties of the JVM's own, such as java.io.tmpdir, are nobody's mistake.
             r.notice_at(Level::Warn, setting, format!("unknown configuration key '{key}' (ignored)"));
         }
-    }
-}
-
-/// The name as the operator spelt it: in a file, a property stands without its prefix.
-fn key_as_written(setting: &Setting) -> &str {
-    match setting.origin {
-        Origin::File { .. } => setting.name.strip_prefix("zookeeper.").unwrap_or(&setting.name),
-        _ => &setting.name,
     }
 }
 

@@ -38,7 +38,10 @@ impl ConfigError {
     pub(crate) fn of(setting: &Setting, problem: Problem) -> Self {
         Self {
             origin: Some(setting.origin.clone()),
-            setting: Some(Box::new((setting.name.clone(), setting.printable_value().to_owned()))),
+            setting: Some(Box::new((
+                setting.name_as_written().to_owned(),
+                setting.printable_value().to_owned(),
+            ))),
             ..Self::general(problem)
         }
     }

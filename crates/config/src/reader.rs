@@ -179,8 +179,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn flag(&mut self, names: Names<'_>, default: bool) -> bool {
         let Some(setting) = self.setting(names) else { return default };
         truth(&setting.value).unwrap_or_else(|| {
-            let text =
-                format!("{}={} is neither true nor false, taken as false", setting.name, setting.value);
+            let text = format!(
+                "{}={} is neither true nor false, taken as false",
+                setting.name_as_written(),
+                setting.value
+            );
             self.notice_at(Level::Warn, setting, text);
             false
         })

@@ -60,6 +60,14 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// The name as the operator spelt it: in a file, a property stands without its prefix.
+    pub fn name_as_written(&self) -> &str {
+        match self.origin {
+            Origin::File { .. } => self.name.strip_prefix(PREFIX).unwrap_or(&self.name),
+            _ => &self.name,
+        }
+    }
+
     /// The value as it may be shown to anybody: passwords and the like are masked.
     pub fn printable_value(&self) -> &str {
         let name = self.name.to_ascii_lowercase();

@@ -171,7 +171,8 @@ fn the_configuration_is_found_as_told() {
     for name in ["other/zoo.cfg", "other/b.cfg"] {
         fs::write(it.path(name), it.fill(ZOO_CFG)).expect(name);
     }
-    let rows: [(&[&str], &[(&str, &str)], &str); 6] = [
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let rows: [Row<'_>; 6] = [
         (&["version"], &[], "{dir}/bin/../conf/zoo.cfg"),
         (&["--config", "{dir}/other", "version"], &[], "{dir}/other/zoo.cfg"),
         (&["--config", "{dir}/other", "version", "b.cfg"], &[], "{dir}/other/b.cfg"),

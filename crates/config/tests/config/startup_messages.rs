@@ -204,11 +204,7 @@ fn what_is_odd_but_no_reason_to_stop_is_said() {
         ),
         ("skipACL=yes", Level::Info, "zookeeper.skipACL==\"yes\", ACL checks will be skipped"),
         ("dataLogDir=log", Level::Warn, "log is relative. Prepend ./ to indicate that you're sure!"),
-        (
-            "digest.enabled=yes",
-            Level::Warn,
-            "zookeeper.digest.enabled=yes is neither true nor false, taken as false",
-        ),
+        ("digest.enabled=yes", Level::Warn, "digest.enabled=yes is neither true nor false, taken as false"),
         ("clientPort=0", Level::Info, "clientPort is not set"),
         ("", Level::Info, "secureClientPort is not set"),
         ("", Level::Info, "observerMasterPort is not set"),
@@ -253,7 +249,7 @@ fn an_error_says_where_what_and_what_instead() {
         ),
         (
             "\n\nsnapCount : many",
-            "./zoo.cfg:5: zookeeper.snapCount=many: expected a whole number of at most 32 bits: \
+            "./zoo.cfg:5: snapCount=many: expected a whole number of at most 32 bits: \
              For input string: \"many\"",
         ),
         (
