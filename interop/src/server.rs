@@ -48,8 +48,9 @@ impl Kind {
     }
 
     /// The command that runs a server in the foreground, up to the configuration file's name.
-    fn command(self, properties: &[(String, String)]) -> Command {
-        let flags: Vec<String> = properties.iter().map(|(name, value)| format!("-D{name}={value}")).collect();
+    fn command(self, setup: &Setup, directory: &Path) -> Command {
+        let flag = |(name, value): &(String, String)| format!("-D{name}={}", in_directory(value, directory));
+        let flags: Vec<String> = setup.properties.iter().map(flag).collect();
         match self {
             Kind::Original => {
                 let mut command = Command::new(repository().join("bench/original.sh"));
@@ -73,7 +74,12 @@ pub struct Setup {
     config: Vec<(String, String)>,
     /// `-D` flags.
     properties: Vec<(String, String)>,
+    /// Further files beside the configuration file.
+    files: Vec<(String, String)>,
 }
+
+/// Stands for the server's directory in the values of a [`Setup`].
+pub const DIRECTORY: &str = "{directory}";
 
 impl Setup {
     /// Nothing special.
@@ -93,7 +99,13 @@ impl Setup {
         self
     }
 
-    fn file(&self, directory: &Path, port: u16) -> String {
+    /// Adds a file, found under [`DIRECTORY`] by that name.
+    pub fn file(mut self, name: &str, contents: &str) -> Setup {
+        self.files.push((name.into(), contents.into()));
+        self
+    }
+
+    fn config_file(&self, directory: &Path, port: u16) -> String {
         let mut lines: Vec<(String, String)> = [
             ("tickTime", "2000".to_owned()),
             ("dataDir", directory.join("data").display().to_string()),
@@ -107,7 +119,7 @@ impl Setup {
         .into();
         for (key, value) in &self.config {
             lines.retain(|(other, _)| other != key);
-            lines.push((key.clone(), value.clone()));
+            lines.push((key.clone(), in_directory(value, directory)));
         }
         lines.iter().fold(String::new(), |mut text, (key, value)| {
             writeln!(text, "{key}={value}").expect("strings accept everything");
@@ -120,8 +132,7 @@ impl Setup {
 /// in a panic the log is printed first.
 #[derive(Debug)]
 pub struct Server {
-    /// Which implementation this is.
-    pub kind: Kind,
+    kind: Kind,
     address: SocketAddr,
     setup: Setup,
     directory: TempDir,
@@ -154,6 +165,11 @@ impl Server {
             }
         }
         server
+    }
+
+    /// Which implementation this is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Where clients connect.
@@ -214,6 +230,13 @@ impl Server {
         }
     }
 
+    /// Stops the process and lets a server of an other kind carry on with its files, on the same port.
+    pub fn hand_over(&mut self, kind: Kind) {
+        self.stop();
+        self.kind = kind;
+        self.restart();
+    }
+
     /// Exchanges the configuration; it counts from the next [`Server::restart`] on.
     pub fn reconfigure(&mut self, setup: Setup) {
         self.setup = setup;
@@ -233,9 +256,13 @@ impl Server {
     /// Runs the process until it serves; its exit status if it ends before.
     fn spawn_and_wait(&mut self) -> Result<(), ExitStatus> {
         let file = self.directory().join("zoo.cfg");
-        fs::write(&file, self.setup.file(self.directory(), self.address.port())).expect("write zoo.cfg");
+        fs::write(&file, self.setup.config_file(self.directory(), self.address.port()))
+            .expect("write zoo.cfg");
+        for (name, contents) in &self.setup.files {
+            fs::write(self.directory().join(name), contents).unwrap_or_else(|e| panic!("write {name}: {e}"));
+        }
         let log = File::options().create(true).append(true).open(self.log_file()).expect("open the log");
-        let mut command = self.kind.command(&self.setup.properties);
+        let mut command = self.kind.command(&self.setup, self.directory());
         let process = command
             .arg(&file)
             .current_dir(self.directory())
@@ -297,6 +324,10 @@ fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+fn in_directory(value: &str, directory: &Path) -> String {
+    value.replace(DIRECTORY, &directory.display().to_string())
 }
 
 fn repository() -> PathBuf {

@@ -17,7 +17,8 @@ use std::time::Duration;
 pub use client::Client;
 pub use codec::{Reader, Writer};
 pub use records::{
-    Acl, Connect, Connected, Event, Packet, Reply, Stat, SubOp, SubResult, code, event, flag, op, perm,
+    Acl, Connect, Connected, Event, Packet, Reply, Stat, SubOp, SubResult, code, event, flag, op, password,
+    perm,
 };
 
 /// How long a reply may take before the test gives up.

@@ -295,6 +295,20 @@ impl Connected {
     }
 }
 
+/// The password of a session, which every server computes from its id alone: sixteen bytes from the 48-bit
+/// linear congruential generator of Java's library, seeded with the id and a constant.
+pub fn password(session: i64) -> Vec<u8> {
+    const MULTIPLIER: u64 = 0x5_DEEC_E66D;
+    const MASK: u64 = (1 << 48) - 1;
+    let mut state = (session as u64 ^ 0xB341_5C00 ^ MULTIPLIER) & MASK;
+    let mut bytes = Vec::new();
+    for _ in 0..4 {
+        state = state.wrapping_mul(MULTIPLIER).wrapping_add(0xB) & MASK;
+        bytes.extend(((state >> 16) as u32).to_le_bytes());
+    }
+    bytes
+}
+
 /// A reply: its header, and the record behind it as bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

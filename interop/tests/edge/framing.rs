@@ -1,7 +1,9 @@
 //! 16.1: framing and handshake.
 
 use zoorum_interop::wire::client::{auth_record, read_who_am_i, request};
-use zoorum_interop::wire::{Acl, Client, Connect, Connected, Writer, code, four_letter_word, framed, op};
+use zoorum_interop::wire::{
+    Acl, Client, Connect, Connected, Writer, code, four_letter_word, framed, op, password,
+};
 
 use crate::table::{Config, Row, Stage};
 
@@ -84,19 +86,6 @@ fn password_function(stage: &Stage) {
     for client in [stage.client(), stage.client()] {
         assert_eq!(client.session.password, password(client.id()));
     }
-}
-
-/// Sixteen bytes from the 48-bit linear congruential generator seeded with the id and a constant.
-fn password(session: i64) -> Vec<u8> {
-    const MULTIPLIER: u64 = 0x5_DEEC_E66D;
-    const MASK: u64 = (1 << 48) - 1;
-    let mut state = (session as u64 ^ 0xB341_5C00 ^ MULTIPLIER) & MASK;
-    let mut bytes = Vec::new();
-    for _ in 0..4 {
-        state = state.wrapping_mul(MULTIPLIER).wrapping_add(0xB) & MASK;
-        bytes.extend(((state >> 16) as u32).to_le_bytes());
-    }
-    bytes
 }
 
 fn future_zxid(stage: &Stage) {

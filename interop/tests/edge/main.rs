@@ -7,8 +7,7 @@
 //! Not here, because they need something other than one standalone server:
 //! 63 and 64 beyond what a standalone server answers to reconfig; 102 to 107, which are about
 //! ensembles, local sessions and read-only servers; 116 to 125, which are about client libraries. TLS has
-//! no row of its own. 95 and 96 need a client of DIGEST-MD5. 6 is checked by the function that the vector
-//! belongs to, on the server's own sessions.
+//! no row of its own. 6 is checked by the function that the vector belongs to, on the server's own sessions.
 
 mod aging;
 mod auth;
@@ -19,6 +18,7 @@ mod multi;
 mod names;
 mod operations;
 mod quota;
+mod sasl;
 mod sessions;
 mod stat;
 mod support;
@@ -42,6 +42,7 @@ fn rows() -> Vec<Row> {
         watches::ROWS,
         watches_kept::ROWS,
         auth::ROWS,
+        sasl::ROWS,
         sessions::ROWS,
         aging::ROWS,
         quota::ROWS,

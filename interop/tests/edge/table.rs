@@ -38,6 +38,8 @@ pub enum Config {
     Super,
     /// Nothing goes without digest authentication.
     Enforced,
+    /// SASL with DIGEST-MD5.
+    Sasl,
     /// Rows that take seconds, side by side, on a server with the defaults.
     Slow,
     /// The row starts a server for itself.
@@ -45,7 +47,7 @@ pub enum Config {
 }
 
 impl Config {
-    const ALL: [Config; 8] = [
+    const ALL: [Config; 9] = [
         Config::Own,
         Config::Slow,
         Config::Extended,
@@ -54,6 +56,7 @@ impl Config {
         Config::Limited,
         Config::Super,
         Config::Enforced,
+        Config::Sasl,
     ];
 
     fn setup(self) -> Setup {
@@ -68,6 +71,7 @@ impl Config {
                 .property("zookeeper.ensembleAuthName", "north,south")
                 .config("authProvider.1", "org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider")
                 .config("reconfigEnabled", "true"),
+            Config::Sasl => crate::sasl::setup(),
             Config::Enforced => {
                 setup.config("enforce.auth.enabled", "true").config("enforce.auth.schemes", "digest")
             }
