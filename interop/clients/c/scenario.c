@@ -1,6 +1,7 @@
 /* Everything an application can do with the C client, told as a transcript.
  *
  * Usage: scenario host:port. The server is fresh and has extended types. */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

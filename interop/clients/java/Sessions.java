@@ -116,7 +116,7 @@ final class Sessions {
 
     static void expiry(String server, Client client, String root, Transcript out) throws Exception {
         try (CutProxy proxy = new CutProxy(server)) {
-            Client silent = new Client(proxy.address(), 1_500);
+            Client silent = new Client(proxy.address(), 4_000);
             out.line("negotiated " + silent.zk.getSessionTimeout());
             Nodes.create(silent.zk, root + "/e", "", CreateMode.EPHEMERAL);
             Nodes.create(silent.zk, root + "/e-", "", CreateMode.EPHEMERAL_SEQUENTIAL);

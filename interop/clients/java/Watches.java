@@ -96,6 +96,7 @@ final class Watches {
         }
     }
 
+    /** A client tells the removal of several watches in any order. */
     static void removal(String server, Client client, String root, Transcript out) throws Exception {
         ZooKeeper zk = client.zk;
         String a = root + "/a";
@@ -105,19 +106,19 @@ final class Watches {
             zk.getData(a, client, null);
             zk.getChildren(a, client);
             out.call("remove " + type, () -> remove(zk, a, client, type));
-            client.tell(out, "watcher");
+            client.tellSorted(out, "watcher");
             out.call("remove " + type + " again", () -> remove(zk, a, client, type));
             set(zk, a);
             put(zk, a + "/c");
             Nodes.delete(zk, a + "/c", -1);
-            client.tell(out, "watcher");
+            client.tellSorted(out, "watcher");
             zk.addWatch(a, client, AddWatchMode.PERSISTENT);
             out.call("remove " + type + " of a persistent one", () -> remove(zk, a, client, type));
             set(zk, a);
             zk.addWatch(a, client, AddWatchMode.PERSISTENT_RECURSIVE);
             out.call("remove " + type + " of a recursive one", () -> remove(zk, a, client, type));
             set(zk, a);
-            client.tell(out, "watcher");
+            client.tellSorted(out, "watcher");
             zk.exists(a, client);
             out.call("removeAll " + type, () -> {
                 zk.removeAllWatches(a, type, false);
@@ -128,12 +129,12 @@ final class Watches {
                 return "ok";
             });
             set(zk, a);
-            client.tell(out, "watcher");
+            client.tellSorted(out, "watcher");
         }
         zk.exists(root + "/missing", client);
         out.call("remove of an exists watch",
                 () -> remove(zk, root + "/missing", client, WatcherType.Data));
-        client.tell(out, "watcher");
+        client.tellSorted(out, "watcher");
     }
 
     /** Events about a node go to those who may read it. */

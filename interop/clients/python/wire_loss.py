@@ -99,7 +99,7 @@ def connection_loss(hosts, zk, root, out):
 
 def session_loss(hosts, zk, root, out):
     proxy = CutProxy(hosts)
-    cut = KazooClient(hosts=proxy.address, timeout=2)
+    cut = KazooClient(hosts=proxy.address, timeout=4)
     states = States(cut)
     cut.start(timeout=PATIENCE)
     states.await_state(KazooState.CONNECTED)
