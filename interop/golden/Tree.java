@@ -42,6 +42,7 @@ public class Tree {
 
     static final List<ACL> OPEN = Ids.OPEN_ACL_UNSAFE;
     static final int HOUR_MS = 3_600_000;
+    static final long MAX_TTL_MS = (1L << 40) - 1;
     static int port;
 
     public static void main(String[] args) throws Exception {
@@ -71,7 +72,7 @@ public class Tree {
             }
             out.printf("owner\t/container\tcontainer\t0%nowner\t/container/unused\tcontainer\t0%n");
             out.printf("owner\t/multi-container\tcontainer\t0%n");
-            out.printf("owner\t/ttl\tttl\t%d%nowner\t%s\tttl\t%d%n", HOUR_MS, numberedTtl, (1L << 40) - 1);
+            out.printf("owner\t/ttl\tttl\t%d%nowner\t%s\tttl\t%d%n", HOUR_MS, numberedTtl, MAX_TTL_MS);
             out.printf("owner\t/multi-ttl\tttl\t%d%n", HOUR_MS);
             dump(first, "/", out);
         }
@@ -136,7 +137,7 @@ public class Tree {
         zk.create("/container", null, OPEN, CreateMode.CONTAINER);
         zk.create("/container/unused", bytes("c"), OPEN, CreateMode.CONTAINER);
         zk.create("/ttl", bytes("t"), OPEN, CreateMode.PERSISTENT_WITH_TTL, new Stat(), HOUR_MS);
-        String numbered = zk.create("/ttl-", null, OPEN, CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL, new Stat(), (1L << 40) - 1);
+        String numbered = zk.create("/ttl-", null, OPEN, CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL, new Stat(), MAX_TTL_MS);
         zk.create("/ttl/child", null, OPEN, CreateMode.PERSISTENT);
         zk.setData("/ttl", bytes("t2"), 0);
         zk.create("/used", null, OPEN, CreateMode.CONTAINER);
