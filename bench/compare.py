@@ -4,11 +4,13 @@
     bench/compare.py --zoorum target/release/zoorum            three rounds, medians
     bench/compare.py --zoorum target/release/zoorum --quick    one short round
     bench/compare.py --servers original --only get-16x16,restart-1m
+    bench/compare.py --servers original,zoorum,nothing         also the server that does nothing
 
 Prints a Markdown table, and writes everything that was measured as JSON (--out). Both servers get
 the same configuration: defaults, fsync on, data on the disk of --data-dir, loopback only. The original
 runs with a heap of 4 GB and logs warnings only. The load generator shares the cores with the server.
-Needs nothing but Python's standard library; the original comes from bench/original.sh.
+Needs nothing but Python's standard library; the original comes from bench/original.sh, and the server
+that does nothing (the bound for the loads) from `cargo build --release -p zoorum-bench --examples`.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import resource
 import shutil
 import socket
@@ -49,6 +52,7 @@ ROWS = {
     "sessions-5000-backlog": ("the same, clientPortListenBacklog=4096", "s", False),
     "memory-empty": ("resident memory, empty", "MiB", False),
     "memory-1m": ("resident memory, 1,000,000 znodes of 100 B", "MiB", False),
+    "memory-1m-used": ("of that in use (Java heap after a full collection)", "MiB", False),
     "bytes-per-znode": ("resident bytes for each of them", "B", False),
     "fill-1m": ("creating them, 8 × 64", "/s", True),
     "restart-1m": ("restart with them, to the first read", "s", False),
@@ -68,7 +72,7 @@ LOADS = {
     "mix-16x16": ["mix", "get=90,set=10", "--connections=16", "--in-flight=16"],
 }
 # Rows that are measured together.
-MILLION_ROWS = ["memory-1m", "bytes-per-znode", "fill-1m", "restart-1m", "memory-1m-restarted"]
+MILLION_ROWS = ["memory-1m", "memory-1m-used", "bytes-per-znode", "fill-1m", "restart-1m", "memory-1m-restarted"]
 SNAPSHOT_ROWS = ["set-p99-quiet", "set-p99-snapshot", "set-max-snapshot", "snapshot-1m"]
 
 
@@ -92,8 +96,11 @@ class Server:
         lines = ["tickTime=2000", f"dataDir={self.directory}/data", f"clientPort={self.port}",
                  "clientPortAddress=127.0.0.1", "maxClientCnxns=0", "admin.enableServer=false", *settings]
         self.config.write_text("\n".join(lines) + "\n")
-        command = ([ORIGINAL, "run", self.config] if self.kind == "original"
-                   else [self.options.zoorum, "server", "start-foreground", self.config])
+        command = {
+            "original": [ORIGINAL, "run", self.config],
+            "zoorum": [self.options.zoorum, "server", "start-foreground", self.config],
+            "nothing": [self.options.nothing, f"127.0.0.1:{self.port}", self.directory],
+        }[self.kind]
         with open(self.directory / "server.out", "ab") as out:
             began = time.monotonic()
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -129,11 +136,20 @@ class Server:
                 return int(line.split()[1]) / 1024
         raise Failure("the server has no resident memory")
 
+    def heap_used_mib(self):
+        """What is alive in Java's heap, if this is Java and `resident_mib` has just been called."""
+        if self.kind != "original":
+            return None
+        info = subprocess.run(["jcmd", str(self.process.pid), "GC.heap_info"], capture_output=True, text=True, timeout=60)
+        used = re.search(r"heap\s+total \d+K, used (\d+)K", info.stdout)
+        return int(used.group(1)) / 1024 if used else None
+
     def bench(self, *arguments, within=180):
         """Runs the load generator against it; its result."""
         command = [*self.options.generator, *arguments, f"--server=127.0.0.1:{self.port}",
                    f"--server-pid={self.process.pid}", "--json", "--quiet"]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=within)
+        environment = {**os.environ, "RUST_BACKTRACE": "0"}
+        run = subprocess.run(command, capture_output=True, text=True, timeout=within, env=environment)
         if run.returncode != 0:
             raise Failure(f"{' '.join(arguments)}: {run.stderr.strip()[-300:]}")
         return json.loads(run.stdout)
@@ -217,7 +233,7 @@ class Round:
             (["sessions-5000-backlog"], self.backlog),
             ([*MILLION_ROWS, *SNAPSHOT_ROWS], self.million),
         ]:
-            if not self.wanted & set(rows):
+            if not self.wanted & set(rows) or (self.kind == "nothing" and measure == self.million):
                 continue
             directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.kind}-", dir=self.options.data_dir))
             server = Server(self.kind, self.options, directory)
@@ -275,8 +291,10 @@ class Round:
         server.start()
         fill = server.bench("fill", f"--nodes={MILLION}", "--size=100", f"--per-parent={PER_PARENT}", within=600)
         self.note("fill-1m", fill["per_second"], fill)
-        if self.wanted & {"memory-1m", "bytes-per-znode"}:
+        if self.wanted & {"memory-1m", "memory-1m-used", "bytes-per-znode"}:
             self.note("memory-1m", server.resident_mib())
+            if (used := server.heap_used_mib()) is not None:
+                self.note("memory-1m-used", used)
             if "memory-empty" in self.values:
                 grown = self.values["memory-1m"] - self.values["memory-empty"]
                 self.note("bytes-per-znode", grown * 1024 * 1024 / MILLION)
@@ -290,18 +308,22 @@ class Round:
     def snapshot(self, server):
         """A steady load of sets, first with no snapshot due, then with one due every few seconds."""
         seconds = self.options.snapshot_seconds
-        load = ["set", "--connections=16", "--in-flight=16", f"--rate={SNAPSHOT_RATE}", "--prepared",
-                f"--keys={MILLION}", f"--per-parent={PER_PARENT}", "--series=0.05", f"--duration={seconds}"]
+        among = ["set", "--connections=16", "--in-flight=16", "--prepared", f"--keys={MILLION}", f"--per-parent={PER_PARENT}"]
+        load = [*among, f"--rate={SNAPSHOT_RATE}", "--series=0.05", f"--duration={seconds}", "--warm-up=5"]
+        # As much as goes for a while, so that Java's compiler and collector have settled.
+        settle = [*among, "--duration=5", "--warm-up=0"]
         server.stop()
         server.start(f"snapCount={100 * MILLION}", read=FIRST_NODE)
-        quiet = server.bench(*load, "--warm-up=5")
+        server.bench(*settle)
+        quiet = server.bench(*load)
         self.note("set-p99-quiet", quiet["latency_us"]["p99"] / 1000, quiet)
         # One comes after half to all of snapCount changes: two or three in the time.
         server.stop()
         server.start(f"snapCount={SNAPSHOT_RATE * seconds // 3}", read=FIRST_NODE)
+        server.bench(*settle)
         watch = SnapshotWatch(server)
         watch.start()
-        busy = server.bench(*load, "--warm-up=5")
+        busy = server.bench(*load)
         watch.over.set()
         watch.join()
         spans = [(began - busy["began_at"], end - busy["began_at"]) for began, end in watch.spans]
@@ -351,6 +373,7 @@ def machine(data_dir):
         "kernel": platform.release(),
         "java": java[0] if java else "none",
         "fdatasync_us": round(fdatasync_us(data_dir)),
+        "load_average": os.getloadavg()[0],  # of whatever else ran before
     }
 
 
@@ -372,8 +395,8 @@ def table(report):
     lines = [f"{about['date']}; {about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, Linux {about['kernel']}; "
              f"append and fdatasync {about['fdatasync_us']} µs; {about['java']}; "
              f"median of {report['rounds']} round(s), {report['seconds']} s each", ""]
-    both = len(servers) == 2
-    heads = [*servers, *(["ratio"] if both else []), *(f"CPU/op, {server}" for server in servers)]
+    both = {"original", "zoorum"} <= set(servers)
+    heads = [*servers, *(["zoorum : original"] if both else []), *(f"CPU/op, {server}" for server in servers)]
     lines += ["| load | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
     for key, (title, unit, more_is_better) in ROWS.items():
         row = report["rows"].get(key)
@@ -382,15 +405,14 @@ def table(report):
         values = [row[server]["median"] for server in servers]
         cells = [f"{shown(value)} {unit}" if value is not None else "–" for value in values]
         if both:
-            first, second = values
-            known = None not in values and 0 not in values
-            better = (second / first if more_is_better else first / second) if known else None
+            original, zoorum = row["original"]["median"], row["zoorum"]["median"]
+            better = (zoorum / original if more_is_better else original / zoorum) if original and zoorum else None
             cells.append(f"{better:.1f} ×" if better else "–")
         cpu = [row[server].get("server_cpu_us_per_operation") for server in servers]
         cells += [f"{shown(value)} µs" if value is not None else "" for value in cpu]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     if both:
-        lines += ["", "Ratio: how many times better the second is: higher rates, shorter times, less memory."]
+        lines += ["", "The ratio says how many times better Zoorum is: higher rates, shorter times, less memory."]
     failures = [f"{server}: {failure}" for server, failure in report["failures"]]
     return "\n".join(lines + [f"\nFailed: {failure}" for failure in failures]) + "\n"
 
@@ -419,7 +441,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zoorum", type=pathlib.Path, default=REPOSITORY / "target/release/zoorum", help="the binary")
     parser.add_argument("--generator", type=str.split, help="the load generator (default: the binary's `bench`)")
-    parser.add_argument("--servers", default="original,zoorum", help="which of the two, separated by a comma")
+    parser.add_argument("--servers", default="original,zoorum", help="some of original, zoorum, nothing; separated by commas")
+    parser.add_argument("--nothing", type=pathlib.Path, default=REPOSITORY / "target/release/examples/nothing",
+                        help="the binary of the server that does nothing")
     parser.add_argument("--only", help="rows to measure, separated by commas: " + ", ".join(ROWS))
     parser.add_argument("--rounds", type=int, help="rounds (default 3)")
     parser.add_argument("--quick", action="store_true", help="one short round")
@@ -435,7 +459,7 @@ def arguments():
     options.watch_changes = 50 if options.quick else 200
     options.snapshot_seconds = 15 if options.quick else 30
     wanted = set(options.only.split(",")) if options.only else set(ROWS)
-    if unknown := (wanted - set(ROWS)) | (set(options.servers) - {"original", "zoorum"}):
+    if unknown := (wanted - set(ROWS)) | (set(options.servers) - {"original", "zoorum", "nothing"}):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     return options, wanted
 

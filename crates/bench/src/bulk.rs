@@ -9,7 +9,7 @@ use anyhow::ensure;
 use crate::engine::{Engine, Next, Reply, Turn, Work};
 use crate::latency::Latencies;
 use crate::progress::Counter;
-use crate::wire::{NO_NODE, NODE_EXISTS, Operation, Target, Template, close_session, request, set_xid};
+use crate::wire::{NO_NODE, NODE_EXISTS, Operation, Target, Template, request, set_xid};
 
 /// Preparing and clearing up end after this time at the latest.
 pub const BULK_WITHIN: Duration = Duration::from_secs(900);
@@ -166,44 +166,6 @@ impl Work for Script {
 
     fn is_done(&self, _: u64) -> bool {
         self.requests.as_slice().is_empty()
-    }
-}
-
-/// Closes the session of every connection.
-pub struct Close {
-    closed: Vec<bool>,
-    left: usize,
-    /// When each was confirmed, in nanoseconds since its request.
-    pub latencies: Latencies,
-}
-
-impl Close {
-    /// For an engine with so many connections.
-    pub fn new(connections: usize) -> Self {
-        Self { closed: vec![false; connections], left: connections, latencies: Latencies::new() }
-    }
-}
-
-impl Work for Close {
-    fn next(&mut self, connection: usize, now: u64, xid: i32, out: &mut Vec<u8>) -> Next {
-        if std::mem::replace(&mut self.closed[connection], true) {
-            return Next::Nothing;
-        }
-        self.left -= 1;
-        let mut frame = close_session();
-        set_xid(&mut frame, xid);
-        out.extend_from_slice(&frame);
-        Next::Request { tag: 0, at: now }
-    }
-
-    fn on_reply(&mut self, reply: Reply) -> anyhow::Result<()> {
-        ensure!(reply.error == 0, "closing a session failed with error {}", reply.error);
-        self.latencies.record(reply.now - reply.at);
-        Ok(())
-    }
-
-    fn is_done(&self, _: u64) -> bool {
-        self.left == 0
     }
 }
 

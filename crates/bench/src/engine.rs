@@ -12,7 +12,12 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::args::ServerArgs;
 use crate::connection::{Connection, Phase, Sent};
+use crate::latency::Latencies;
 use crate::wire::{ConnectResponse, ReplyHeader, XID_EVENT, XID_PING};
+
+mod close;
+
+use close::Close;
 
 /// Idle connections are looked at this often, for pings.
 const PING_CHECK: Duration = Duration::from_millis(500);
@@ -113,6 +118,7 @@ pub struct Engine {
     connections: Vec<Connection>,
     in_flight_total: usize,
     turn_first: usize,
+    is_closing: bool,
     opened: Opened,
     opening_began: u64,
 }
@@ -132,6 +138,7 @@ impl Engine {
             connections: Vec::new(),
             in_flight_total: 0,
             turn_first: 0,
+            is_closing: false,
             opened: Opened::default(),
             opening_began: 0,
         })
@@ -181,6 +188,14 @@ impl Engine {
             );
         }
         Ok(())
+    }
+
+    /// Closes every session; how long each close took.
+    pub fn close(mut self, within: Duration) -> anyhow::Result<Latencies> {
+        self.is_closing = true;
+        let mut close = Close::new(self.connections.len());
+        self.run(&mut close, within)?;
+        Ok(close.latencies)
     }
 
     /// Keeps the sessions alive for a while, and does nothing else.
@@ -342,12 +357,14 @@ impl Engine {
                 self.opened.retries += 1;
                 self.connections[index] = self.connect(index)?;
             }
-            Phase::Established if connection.in_flight() > 0 => {
+            // The server hangs up once it has confirmed that a session is closed.
+            Phase::Established if self.is_closing && connection.in_flight() == 0 => connection.close(),
+            Phase::Established => {
                 return Err(error).with_context(|| {
                     format!("the server left a connection with {} requests under way", connection.in_flight())
                 });
             }
-            Phase::Established | Phase::Closed => connection.close(),
+            Phase::Closed => {}
         }
         Ok(())
     }

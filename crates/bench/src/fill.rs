@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::args::{FillArgs, folders_for};
-use crate::bulk::{Bulk, Close, Script, folder_spans, spans};
+use crate::bulk::{Bulk, Script, folder_spans, spans};
 use crate::engine::Engine;
 use crate::latency::LatencySummary;
 use crate::process::CpuClock;
@@ -49,7 +49,7 @@ pub fn run(args: &FillArgs) -> anyhow::Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     let (client_cpu_seconds, server_cpu_seconds) = cpu.elapsed();
     drop(progress);
-    engine.run(&mut Close::new(args.connections as usize), PATIENCE)?;
+    engine.close(PATIENCE)?;
 
     let report = Report {
         nodes: args.nodes,

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use serde::Serialize;
 
 use crate::args::{LoadArgs, folders_for};
-use crate::bulk::{Bulk, Close, Script, Span, folder_spans, spans};
+use crate::bulk::{Bulk, Script, Span, folder_spans, spans};
 use crate::engine::Engine;
 use crate::latency::{Latencies, LatencySummary, Series, Slice};
 use crate::progress::Progress;
@@ -165,18 +165,23 @@ fn create_tree(
 pub fn run(mix: Mix, args: &LoadArgs) -> anyhow::Result<()> {
     let plan = Plan::new(mix, args)?;
     let epoch = Instant::now();
-    // Preparing has connections of its own: deep pipelines, whatever the load is.
-    let mut helper = Engine::new(&args.server, 64, epoch)?;
-    helper.open(4, PATIENCE)?;
-    plan.prepare(&mut helper).context("preparing the znodes")?;
+    with_helper(args, |helper| plan.prepare(helper)).context("preparing the znodes")?;
 
     let outcome = measure(&plan, epoch)?;
     let report = Report::new(&plan, &outcome);
     report.print(args.server.json)?;
 
-    plan.clear_up(&mut helper, &outcome.made).context("clearing up")?;
-    helper.run(&mut Close::new(4), PATIENCE)?;
+    with_helper(args, |helper| plan.clear_up(helper, &outcome.made)).context("clearing up")?;
     ensure!(report.errors.is_empty(), "the server answered with errors (code: count): {:?}", report.errors);
+    Ok(())
+}
+
+/// Before and after a load, a few connections with deep pipelines do what there is to do.
+fn with_helper(args: &LoadArgs, task: impl FnOnce(&mut Engine) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut helper = Engine::new(&args.server, 64, Instant::now())?;
+    helper.open(4, PATIENCE)?;
+    task(&mut helper)?;
+    helper.close(PATIENCE)?;
     Ok(())
 }
 
@@ -199,7 +204,7 @@ fn measure(plan: &Plan<'_>, epoch: Instant) -> anyhow::Result<Outcome> {
         move || -> anyhow::Result<Outcome> {
             engine.run(&mut load, plan.warm_up() + args.duration + PATIENCE)?;
             let outcome = load.into_outcome();
-            engine.run(&mut Close::new(connections.len()), PATIENCE)?;
+            engine.close(PATIENCE)?;
             Ok(outcome)
         }
     });

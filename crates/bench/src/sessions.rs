@@ -5,7 +5,6 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::args::SessionsArgs;
-use crate::bulk::Close;
 use crate::engine::Engine;
 use crate::latency::{Latencies, LatencySummary};
 use crate::process::CpuClock;
@@ -40,8 +39,7 @@ pub fn run(args: &SessionsArgs) -> anyhow::Result<()> {
 
     engine.hold(args.hold)?;
     let closing = Instant::now();
-    let mut close = Close::new(count);
-    engine.run(&mut close, args.within)?;
+    let close_latencies = engine.close(args.within)?;
     let close_seconds = closing.elapsed().as_secs_f64();
     let (client_cpu_seconds, server_cpu_seconds) = cpu.elapsed();
 
@@ -53,7 +51,7 @@ pub fn run(args: &SessionsArgs) -> anyhow::Result<()> {
         retries: opened.retries,
         close_seconds,
         closed_per_second: (f64::from(args.count) / close_seconds).round(),
-        close_us: close.latencies.summary(),
+        close_us: close_latencies.summary(),
         client_cpu_seconds,
         server_cpu_seconds,
     };

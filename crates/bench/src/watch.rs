@@ -9,7 +9,7 @@ use anyhow::ensure;
 use serde::Serialize;
 
 use crate::args::{WatchArgs, folders_for};
-use crate::bulk::{Bulk, Close, Script, folder_spans, spans};
+use crate::bulk::{Bulk, Script, folder_spans, spans};
 use crate::engine::{Engine, Next, Reply, Turn, Work};
 use crate::latency::{Latencies, LatencySummary};
 use crate::process::CpuClock;
@@ -65,7 +65,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<()> {
 
     Bulk::delete(&prefix, Target::Node, spans(nodes, PER_PARENT)).run(&mut engine)?;
     Bulk::delete(&prefix, Target::Folder, folder_spans(folders)).run(&mut engine)?;
-    engine.run(&mut Close::new(writer + 1), args.within)?;
+    engine.close(args.within)?;
 
     let report = Report {
         watchers: args.watchers,
