@@ -1,0 +1,297 @@
+//! Writing the log: one write and one sync for each batch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use zoorum_proto::Zxid;
+
+use super::{HEADER_LENGTH, LogError, encode_header, encode_record};
+use crate::disk::{Disk, DiskFile};
+use crate::name::log_name;
+
+/// Room that is kept ahead of what is written, in bytes, before the file is extended: ZooKeeper's number.
+const LOOK_AHEAD: u64 = 4096;
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// By how many bytes a file is extended ahead of what is written to it; 0 is not at all.
+    pub preallocate_bytes: u64,
+    /// Whether [`TxnLog::sync`] syncs. If not (`forceSync=no`), a power cut loses acknowledged changes.
+    pub sync: bool,
+    /// Bytes, the preallocated ones included, after which a new file is begun.
+    pub roll_bytes: Option<u64>,
+}
+
+impl Default for LogOptions {
+    /// ZooKeeper's: 64 MiB ahead, always synced, a new file only with a snapshot.
+    fn default() -> Self {
+        Self { preallocate_bytes: 64 << 20, sync: true, roll_bytes: None }
+    }
+}
+
+/// Where the next record goes, as recovery found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// Every zxid to come is larger.
+    pub last_zxid: Zxid,
+    /// A file of this name has a header and no record. It is continued if its turn comes: creating it would
+    /// fail.
+    pub empty_file: Option<Zxid>,
+    /// Bytes of records after the snapshot that was recovered from.
+    pub bytes_since_snapshot: u64,
+}
+
+/// What a sync achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Synced {
+    /// Everything up to here survives a power cut.
+    pub through: Zxid,
+    /// Bytes that were written for it.
+    pub bytes: u64,
+}
+
+/// The log, open for appending.
+///
+/// Records are buffered by [`append`](Self::append); [`sync`](Self::sync) writes and syncs what is buffered.
+/// A file is created with its first record, so that a start without a change leaves no file behind.
+#[derive(Debug)]
+pub struct TxnLog<D: Disk> {
+    disk: D,
+    options: LogOptions,
+    current: Option<OpenLog<D::File>>,
+    /// What is to be written; a new segment for each new file.
+    pending: VecDeque<Segment>,
+    /// A used buffer, to be used again.
+    spare: Vec<u8>,
+    roll_before_next: bool,
+    empty_file: Option<Zxid>,
+    last_zxid: Zxid,
+    synced: Zxid,
+    bytes_since_snapshot: u64,
+    failed: Option<LogError>,
+}
+
+#[derive(Debug)]
+struct OpenLog<F> {
+    zxid: Zxid,
+    file: F,
+    /// Where the next record goes.
+    position: u64,
+    /// Up to where the file is preallocated, or written if that is further.
+    length: u64,
+    preallocates: bool,
+}
+
+#[derive(Debug)]
+struct Segment {
+    zxid_first: Zxid,
+    begins_file: bool,
+    bytes: Vec<u8>,
+}
+
+impl<D: Disk> TxnLog<D> {
+    /// Goes on where recovery left off. Touches no file yet.
+    pub fn open(disk: D, tail: Tail, options: LogOptions) -> Self {
+        Self {
+            disk,
+            options,
+            current: None,
+            pending: VecDeque::new(),
+            spare: Vec::new(),
+            roll_before_next: true,
+            empty_file: tail.empty_file,
+            last_zxid: tail.last_zxid,
+            synced: tail.last_zxid,
+            bytes_since_snapshot: tail.bytes_since_snapshot,
+            failed: None,
+        }
+    }
+
+    /// Buffers one encoded transaction.
+    ///
+    /// # Panics
+    ///
+    /// If `zxid` is not larger than every one before: a log out of order cannot be replayed.
+    pub fn append(&mut self, zxid: Zxid, payload: &[u8]) {
+        assert!(zxid > self.last_zxid, "changes are logged in zxid order");
+        self.last_zxid = zxid;
+        if self.roll_before_next || self.pending.is_empty() {
+            let bytes = std::mem::take(&mut self.spare);
+            let begins_file = self.roll_before_next;
+            self.pending.push_back(Segment { zxid_first: zxid, begins_file, bytes });
+            self.roll_before_next = false;
+        }
+        let segment = self.pending.back_mut().expect("there is a segment to append to");
+        let before = segment.bytes.len();
+        encode_record(payload, &mut segment.bytes);
+        self.bytes_since_snapshot += (segment.bytes.len() - before) as u64;
+    }
+
+    /// Writes what is buffered and makes it durable: one write and one sync, unless a file begins in between.
+    ///
+    /// # Errors
+    ///
+    /// A failure is final. Nothing of the batch may be acknowledged, and every later call fails the same way.
+    pub fn sync(&mut self) -> Result<Synced, LogError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let mut bytes = 0;
+        while let Some(segment) = self.pending.pop_front() {
+            bytes += segment.bytes.len() as u64;
+            if let Err(error) = self.write(&segment) {
+                self.failed = Some(error.clone());
+                return Err(error);
+            }
+            self.spare = segment.bytes;
+            self.spare.clear();
+        }
+        self.synced = self.last_zxid;
+        if self.options.roll_bytes.is_some_and(|limit| self.file_length() > limit) {
+            self.roll_before_next = true;
+        }
+        Ok(Synced { through: self.synced, bytes })
+    }
+
+    /// Begins a new file with the next record, because a snapshot is to be taken: counts from 0 again.
+    pub fn roll(&mut self) {
+        self.roll_before_next = true;
+        self.bytes_since_snapshot = 0;
+    }
+
+    /// Syncs, and cuts off what was preallocated in vain: for a clean stop.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Self::sync).
+    pub fn close(mut self) -> Result<(), LogError> {
+        self.sync()?;
+        let Some(mut open) = self.current.take() else { return Ok(()) };
+        let file = self.disk.path(&log_name(open.zxid));
+        if open.length > open.position {
+            let cut = open.file.set_length(open.position);
+            cut.map_err(|source| LogError::Write {
+                file: file.clone(),
+                offset: open.position,
+                source: Arc::new(source),
+            })?;
+        }
+        open.file.sync_data().map_err(|source| LogError::Sync { file, source: Arc::new(source) })
+    }
+
+    /// Bytes of records since the last snapshot began, buffered ones included.
+    pub fn bytes_since_snapshot(&self) -> u64 {
+        self.bytes_since_snapshot
+    }
+
+    /// Bytes of records that are buffered.
+    pub fn bytes_unsynced(&self) -> u64 {
+        self.pending.iter().map(|segment| segment.bytes.len() as u64).sum()
+    }
+
+    /// Length of the current file, the preallocated part included; 0 before there is one.
+    pub fn file_length(&self) -> u64 {
+        self.current.as_ref().map_or(0, |open| open.length)
+    }
+
+    /// Up to where everything is durable.
+    pub fn synced(&self) -> Zxid {
+        self.synced
+    }
+
+    fn write(&mut self, segment: &Segment) -> Result<(), LogError> {
+        if segment.begins_file {
+            self.current = None;
+            let begun = self.begin_file(segment)?;
+            self.current = Some(begun);
+            return Ok(());
+        }
+        let open = self.current.as_mut().expect("a segment that begins no file follows one that does");
+        let zxid = open.zxid;
+        let file = || self.disk.path(&log_name(zxid));
+        open.preallocate(segment.bytes.len() as u64, self.options.preallocate_bytes);
+        let offset = open.position;
+        if let Err(source) = open.file.write_all_at(&segment.bytes, offset) {
+            return Err(LogError::Write { file: file(), offset, source: Arc::new(source) });
+        }
+        if self.options.sync
+            && let Err(source) = open.file.sync_data()
+        {
+            return Err(LogError::Sync { file: file(), source: Arc::new(source) });
+        }
+        open.advance(segment.bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Creates a file with a header and the first records.
+    ///
+    /// The room ahead is allocated only once these are durable: the other way round a power cut could leave a
+    /// file full of zeroes without a header, which ZooKeeper refuses to start from.
+    fn begin_file(&self, segment: &Segment) -> Result<OpenLog<D::File>, LogError> {
+        let name = log_name(segment.zxid_first);
+        let path = || self.disk.path(&name);
+        let failed = |source| LogError::Write { file: path(), offset: 0, source: Arc::new(source) };
+        let unsynced = |file, source| LogError::Sync { file, source: Arc::new(source) };
+
+        let mut file = if self.empty_file == Some(segment.zxid_first) {
+            self.disk.open(&name).map_err(failed)?
+        } else {
+            self.disk.create_new(&name).map_err(|source| match source.kind() {
+                std::io::ErrorKind::AlreadyExists => LogError::Exists { file: path() },
+                _ => failed(source),
+            })?
+        };
+        let mut bytes = Vec::with_capacity(HEADER_LENGTH as usize + segment.bytes.len());
+        encode_header(&mut bytes);
+        bytes.extend_from_slice(&segment.bytes);
+        file.write_all_at(&bytes, 0).map_err(failed)?;
+        if self.options.sync {
+            file.sync_data().map_err(|source| unsynced(path(), source))?;
+            self.disk.sync_directory().map_err(|source| unsynced(self.disk.path(""), source))?;
+        }
+        let mut open = OpenLog {
+            zxid: segment.zxid_first,
+            file,
+            position: HEADER_LENGTH,
+            length: HEADER_LENGTH,
+            preallocates: true,
+        };
+        open.preallocate(segment.bytes.len() as u64, self.options.preallocate_bytes);
+        open.advance(segment.bytes.len() as u64);
+        Ok(open)
+    }
+}
+
+impl<F: DiskFile> OpenLog<F> {
+    /// Extends the file if `coming` bytes would leave too little room. A disk that is too full for that may
+    /// still take the records themselves, so a refusal only ends the extending, for this file.
+    fn preallocate(&mut self, coming: u64, step: u64) {
+        let length = extended_length(self.position, coming, self.length, step);
+        if self.preallocates && length > self.length {
+            match self.file.allocate(self.length, length - self.length) {
+                Ok(()) => self.length = length,
+                Err(_) => self.preallocates = false,
+            }
+        }
+    }
+
+    fn advance(&mut self, written: u64) {
+        self.position += written;
+        self.length = self.length.max(self.position);
+    }
+}
+
+/// How long a file should be before `coming` bytes are written at `position`: whole steps after the header, as
+/// ZooKeeper's files are, and never so short that the bytes would be written where nothing is allocated.
+fn extended_length(position: u64, coming: u64, length: u64, step: u64) -> u64 {
+    let needed = position.saturating_add(coming).saturating_add(LOOK_AHEAD);
+    if step == 0 || needed < length {
+        return length;
+    }
+    let steps = (needed - length) / step + 1;
+    length.saturating_add(steps.saturating_mul(step))
+}
+
+#[cfg(test)]
+mod tests;

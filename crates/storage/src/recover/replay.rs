@@ -1,0 +1,337 @@
+//! Replaying the log over a snapshot.
+
+use zoorum_proto::txn::TxnDigest;
+use zoorum_proto::{Decode, Txn, Zxid};
+use zoorum_tree::Tree;
+
+use super::RecoverOptions;
+use super::report::{RecoverError, RecoverWarning};
+use crate::disk::Disk;
+use crate::log::scan::{End, LogScanner, Step};
+use crate::log::{RECORD_OVERHEAD, zxid_of};
+use crate::name::LogFile;
+use crate::snapshot::SnapshotDigest;
+
+/// A replay under way.
+pub(super) struct Replay {
+    pub warnings: Vec<RecoverWarning>,
+    tree: Tree,
+    snapshot: Zxid,
+    /// The last change in the tree.
+    applied: Zxid,
+    digests: DigestCheck,
+    txns: u64,
+    bytes: u64,
+}
+
+/// What a replay left to be done.
+pub(super) struct Replayed {
+    pub tree: Tree,
+    pub warnings: Vec<RecoverWarning>,
+    pub last_zxid: Zxid,
+    pub txns: u64,
+    pub bytes: u64,
+    /// Files whose records count.
+    pub read: Vec<String>,
+    /// Newest files without anything in them: to be removed.
+    pub empty: Vec<String>,
+    /// The newest file, if it must be cut, and where.
+    pub torn: Option<(String, u64)>,
+    /// The newest file, by its zxid, if it has a header and no record.
+    pub empty_file: Option<Zxid>,
+}
+
+/// Where one file's records ended.
+struct FileEnd {
+    end: End,
+    has_records: bool,
+}
+
+impl Replay {
+    pub fn new(tree: Tree, snapshot: Zxid, digest: Option<SnapshotDigest>, options: &RecoverOptions) -> Self {
+        let mut warnings = Vec::new();
+        let digests = DigestCheck::new(&tree, snapshot, digest, options, &mut warnings);
+        Self { warnings, tree, snapshot, applied: snapshot, digests, txns: 0, bytes: 0 }
+    }
+
+    /// Replays what the files hold after the snapshot.
+    pub fn run<D: Disk>(mut self, disk: &D, files: &[LogFile]) -> Result<Replayed, RecoverError> {
+        let files = needed(files, self.snapshot);
+        if files.is_empty() && self.snapshot > Zxid::ZERO {
+            self.warnings.push(RecoverWarning::NoLogs { zxid: self.snapshot });
+        }
+        let (mut read, mut empty) = (Vec::new(), Vec::new());
+        let (mut torn, mut empty_file) = (None, None);
+        for (at, file) in files.iter().enumerate() {
+            let Some(mut scanner) = LogScanner::open(disk, &file.name)? else {
+                empty.push(file);
+                continue;
+            };
+            // An empty file in front of one with records is ignored: what is missing will show.
+            self.ignore_empty(&mut empty);
+            let FileEnd { end, has_records } = self.file(&mut scanner, file)?;
+            read.push(file.name.clone());
+            let next = files[at + 1..].iter().find(|next| next.length > 0);
+            torn = self.judge_end(&scanner, end, next)?.map(|offset| (file.name.clone(), offset));
+            empty_file = (!has_records).then_some(file.zxid);
+        }
+        for file in &empty {
+            self.warnings.push(RecoverWarning::EmptyLogRemoved { file: file.name.clone() });
+        }
+        // Only the newest file is cut; older ones are read to the same place for ever.
+        let torn = torn.filter(|(name, _)| read.last() == Some(name));
+        self.digests.finish(self.applied, &mut self.warnings);
+        Ok(Replayed {
+            tree: self.tree,
+            warnings: self.warnings,
+            last_zxid: self.applied,
+            txns: self.txns,
+            bytes: self.bytes,
+            read,
+            empty: empty.into_iter().map(|file| file.name.clone()).collect(),
+            torn,
+            empty_file,
+        })
+    }
+
+    fn ignore_empty(&mut self, empty: &mut Vec<&LogFile>) {
+        let ignored = empty.drain(..).map(|file| RecoverWarning::EmptyLogIgnored { file: file.name.clone() });
+        self.warnings.extend(ignored);
+    }
+
+    /// Replays one file.
+    fn file<F: crate::disk::DiskFile>(
+        &mut self,
+        scanner: &mut LogScanner<F>,
+        file: &LogFile,
+    ) -> Result<FileEnd, RecoverError> {
+        let path = scanner.path().clone();
+        // What the next record should be, if the file is what its name says.
+        let mut expected = file.zxid;
+        let mut unneeded: Option<RecoverError> = None;
+        let (mut has_records, mut told_repeated) = (false, false);
+        loop {
+            match scanner.step()? {
+                Step::End(end) => return Ok(FileEnd { end, has_records }),
+                Step::BadChecksum { offset, damage } => {
+                    let error = RecoverError::Damaged {
+                        file: path.clone(),
+                        offset,
+                        damage: damage.clone(),
+                        after: self.applied,
+                        next: None,
+                    };
+                    if expected > self.snapshot {
+                        return Err(error);
+                    }
+                    self.warnings.push(RecoverWarning::UnneededRecord { file: path.clone(), offset, damage });
+                    unneeded.get_or_insert(error);
+                    expected = expected.next();
+                    has_records = true;
+                }
+                Step::Record { offset, payload } => {
+                    has_records = true;
+                    let zxid = zxid_of(payload).unwrap_or(expected);
+                    expected = zxid.next();
+                    if zxid <= self.applied {
+                        if zxid > self.snapshot && !told_repeated {
+                            told_repeated = true;
+                            let file = path.clone();
+                            self.warnings.push(RecoverWarning::RepeatedRecord { file, offset, zxid });
+                        }
+                        continue;
+                    }
+                    if !follows(self.applied, zxid) {
+                        let gap = RecoverError::Gap {
+                            file: path.clone(),
+                            offset,
+                            after: self.applied,
+                            found: zxid,
+                        };
+                        return Err(unneeded.unwrap_or(gap));
+                    }
+                    let txn = Txn::from_bytes(payload).map_err(|source| RecoverError::Undecodable {
+                        file: path.clone(),
+                        offset,
+                        zxid,
+                        source,
+                    })?;
+                    self.tree.apply(&txn, &mut |_| {});
+                    self.applied = zxid;
+                    self.txns += 1;
+                    self.bytes += (payload.len() + RECORD_OVERHEAD) as u64;
+                    self.digests.applied(&self.tree, &txn, &mut self.warnings)?;
+                }
+            }
+        }
+    }
+
+    /// Whether nothing can be missing between a file's end and what follows. Tells where a torn end is.
+    fn judge_end<F: crate::disk::DiskFile>(
+        &mut self,
+        scanner: &LogScanner<F>,
+        end: End,
+        next: Option<&LogFile>,
+    ) -> Result<Option<u64>, RecoverError> {
+        let file = scanner.path().clone();
+        match end {
+            End::Clean { .. } => Ok(None),
+            End::Torn { offset, damage } => {
+                self.warnings.push(RecoverWarning::TornRecord { file, offset, damage, after: self.applied });
+                Ok(Some(offset))
+            }
+            // Java goes on in a new file after whatever it took for the end. If that continues exactly, the
+            // bytes here were never a change.
+            End::Damaged { offset, damage, .. }
+                if next.is_some_and(|next| next.zxid == self.applied.next()) =>
+            {
+                self.warnings.push(RecoverWarning::UnneededRecord { file, offset, damage });
+                Ok(None)
+            }
+            End::Damaged { offset, damage, next } => {
+                Err(RecoverError::Damaged { file, offset, damage, after: self.applied, next })
+            }
+        }
+    }
+}
+
+/// The files that can hold changes after `snapshot`: the last that begins before it ends, and all later ones.
+fn needed(files: &[LogFile], snapshot: Zxid) -> &[LogFile] {
+    let later = files.partition_point(|file| file.zxid <= snapshot);
+    let begins_exactly = files.get(later).is_some_and(|file| file.zxid == snapshot.next());
+    let first = if begins_exactly { later } else { later.saturating_sub(1) };
+    &files[first..]
+}
+
+/// Whether no change can have been between two.
+fn follows(before: Zxid, after: Zxid) -> bool {
+    after == before.next() || (after.epoch() > before.epoch() && after.counter() == 1)
+}
+
+/// Compares the tree with the digests that its writers noted.
+struct DigestCheck {
+    is_on: bool,
+    tolerates: bool,
+    /// The snapshot was written while the tree changed, and has this digest only after this change.
+    fuzzy_until: Option<(Zxid, i64)>,
+    /// Whether the tree agreed once: from then on it must.
+    is_confirmed: bool,
+    told: bool,
+}
+
+impl DigestCheck {
+    fn new(
+        tree: &Tree,
+        snapshot: Zxid,
+        digest: Option<SnapshotDigest>,
+        options: &RecoverOptions,
+        warnings: &mut Vec<RecoverWarning>,
+    ) -> Self {
+        let mut check = Self {
+            is_on: options.digest,
+            tolerates: options.tolerate_digest_mismatch,
+            fuzzy_until: None,
+            is_confirmed: false,
+            told: false,
+        };
+        let digest = digest
+            .filter(|digest| check.is_on && digest.version == TxnDigest::VERSION && digest.zxid > Zxid::ZERO);
+        match digest {
+            Some(digest) if digest.zxid == snapshot => {
+                check.is_confirmed = digest.value == tree.digest();
+                if !check.is_confirmed {
+                    // Java removes ephemerals of lost sessions without a change, then writes a snapshot with
+                    // the digest from before: so this alone proves nothing.
+                    warnings.push(RecoverWarning::DigestOfSnapshot {
+                        zxid: snapshot,
+                        expected: digest.value,
+                        actual: tree.digest(),
+                    });
+                }
+            }
+            Some(digest) if digest.zxid > snapshot => check.fuzzy_until = Some((digest.zxid, digest.value)),
+            _ => {}
+        }
+        check
+    }
+
+    fn applied(
+        &mut self,
+        tree: &Tree,
+        txn: &Txn<'_>,
+        warnings: &mut Vec<RecoverWarning>,
+    ) -> Result<(), RecoverError> {
+        if !self.is_on {
+            return Ok(());
+        }
+        let zxid = txn.header.zxid;
+        let noted =
+            txn.digest.filter(|digest| digest.version == TxnDigest::VERSION).map(|digest| digest.value);
+        let expected = match self.fuzzy_until {
+            Some((until, _)) if zxid < until => return Ok(()),
+            Some((until, value)) => {
+                self.fuzzy_until = None;
+                if zxid == until { Some(value) } else { noted }
+            }
+            None => noted,
+        };
+        let actual = tree.digest();
+        match expected {
+            None => Ok(()),
+            Some(expected) if expected == actual => {
+                self.is_confirmed = true;
+                Ok(())
+            }
+            Some(expected) if self.is_confirmed && !self.tolerates => {
+                Err(RecoverError::Digest { zxid, expected, actual })
+            }
+            Some(expected) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    warnings.push(RecoverWarning::DigestMismatch { zxid, expected, actual });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&self, last: Zxid, warnings: &mut Vec<RecoverWarning>) {
+        if let Some((until, _)) = self.fuzzy_until {
+            warnings.push(RecoverWarning::SnapshotAhead { snapshot_until: until, last });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(zxid: i64) -> LogFile {
+        LogFile { name: crate::name::log_name(Zxid(zxid)), zxid: Zxid(zxid), length: 100 }
+    }
+
+    #[test]
+    fn the_file_that_holds_the_next_change_need_not_be_named_by_it() {
+        let files = [file(1), file(10), file(20)];
+        let rows = [(0, 0), (5, 0), (9, 1), (10, 1), (18, 1), (19, 2), (100, 2)];
+        for (snapshot, first) in rows {
+            assert_eq!(needed(&files, Zxid(snapshot)), &files[first..], "after {snapshot}");
+        }
+        assert_eq!(needed(&[], Zxid(5)), []);
+    }
+
+    #[test]
+    fn a_change_follows_by_one_or_begins_a_later_epoch() {
+        let rows = [
+            (5, 6, true),
+            (5, 7, false),
+            (5, 0x1_0000_0001, true),
+            (5, 0x1_0000_0002, false),
+            (0x1_0000_0000, 0x1_0000_0001, true),
+            (0xffff_ffff, 0x1_0000_0000, true),
+            (0x1_0000_0005, 0x3_0000_0001, true),
+        ];
+        for (before, after, does) in rows {
+            assert_eq!(follows(Zxid(before), Zxid(after)), does, "{before:#x} {after:#x}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Writing a snapshot, piece by piece, beside a server that goes on.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use flate2::write::GzEncoder;
+use zoorum_proto::{Encode, Zxid};
+use zoorum_tree::SnapshotStart;
+
+use super::Compression;
+use super::snappy::Packer;
+use super::{DATABASE, FORMAT_VERSION, MAGIC, SnapshotError, TERMINATOR, digest_of_start};
+use crate::disk::{Disk, DiskFile};
+use crate::name::{snapshot_name, temporary_name};
+
+/// Bytes that are collected before they are written.
+const WRITE_BYTES: usize = 256 << 10;
+/// Bytes after which the file is synced. The log shares the disk: a sync of it must never wait for much more
+/// than this.
+const SYNC_BYTES: u64 = 2 << 20;
+
+/// What goes into a snapshot besides sessions, ACLs and nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// How it is packed.
+    pub compression: Compression,
+    /// Whether the tree's digest is written, if there is one. Releases before 3.6 do not know it.
+    pub digest: bool,
+    /// Whether the last zxid is written into the file. Releases before 3.9 do not know it.
+    pub last_zxid: bool,
+}
+
+impl Default for SnapshotOptions {
+    /// ZooKeeper's: plain, with all sections.
+    fn default() -> Self {
+        Self { compression: Compression::None, digest: true, last_zxid: true }
+    }
+}
+
+/// A snapshot being written, under a name that no reader takes notice of.
+///
+/// Dropped before [`finish`](Self::finish), it leaves nothing behind, and whatever snapshot of that name there
+/// was before stays.
+pub struct SnapshotWriter<D: Disk> {
+    disk: D,
+    file: D::File,
+    zxid: Zxid,
+    digest: Option<i64>,
+    options: SnapshotOptions,
+    pack: Pack,
+    checksum: simd_adler32::Adler32,
+    /// The sections' own bytes, to be packed.
+    scratch: Vec<u8>,
+    /// What is packed and not written.
+    out: Vec<u8>,
+    written: u64,
+    unsynced: u64,
+    published: bool,
+}
+
+enum Pack {
+    None,
+    Gz(GzEncoder<Vec<u8>>),
+    Snappy(Packer),
+}
+
+impl<D: Disk> SnapshotWriter<D> {
+    /// Creates the file and writes all that comes before the nodes.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be created or written.
+    pub fn start(disk: &D, start: &SnapshotStart, options: &SnapshotOptions) -> Result<Self, SnapshotError> {
+        let name = temporary_name(start.zxid);
+        let failed =
+            |source| SnapshotError { file: disk.path(&name), doing: "create", source: Arc::new(source) };
+        // The name is ours alone: what is there is left over from a process that was killed.
+        match disk.remove(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let file = disk.create_new(&name).map_err(failed)?;
+        let mut out = Vec::with_capacity(2 * WRITE_BYTES);
+        let pack = match options.compression {
+            Compression::None => Pack::None,
+            Compression::Gz => Pack::Gz(GzEncoder::new(Vec::new(), flate2::Compression::default())),
+            Compression::Snappy => Pack::Snappy(Packer::new(&mut out)),
+        };
+        let mut writer = Self {
+            disk: disk.clone(),
+            file,
+            zxid: start.zxid,
+            digest: options.digest.then_some(start.digest),
+            options: *options,
+            pack,
+            checksum: simd_adler32::Adler32::new(),
+            scratch: Vec::new(),
+            out,
+            written: 0,
+            unsynced: 0,
+            published: false,
+        };
+        writer.section(|out| {
+            MAGIC.encode(out);
+            FORMAT_VERSION.encode(out);
+            DATABASE.encode(out);
+            start.sessions.encode(out);
+            start.acls.encode(out);
+        })?;
+        Ok(writer)
+    }
+
+    /// Writes encoded nodes: whole ones, each behind its path, parents before their children.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written or synced.
+    pub fn nodes(&mut self, nodes: &[u8]) -> Result<(), SnapshotError> {
+        self.put(nodes)
+    }
+
+    /// Writes what comes after the nodes, makes the file durable, and gives it its name, durably.
+    ///
+    /// # Errors
+    ///
+    /// If any of that fails.
+    pub fn finish(mut self) -> Result<(), SnapshotError> {
+        self.put(&TERMINATOR)?;
+        self.seal()?;
+        if let Some(digest) = self.digest {
+            let zxid = self.zxid;
+            self.section(|out| {
+                zxid.encode(out);
+                zoorum_proto::txn::TxnDigest::VERSION.encode(out);
+                digest_of_start(zxid, digest).encode(out);
+            })?;
+            self.seal()?;
+        }
+        if self.options.last_zxid {
+            let zxid = self.zxid;
+            self.section(|out| zxid.encode(out))?;
+            self.seal()?;
+        }
+        self.finish_packing().map_err(|source| self.failed("pack", source))?;
+        self.write_out()?;
+        self.file.sync_data().map_err(|source| self.failed("sync", source))?;
+        let name = snapshot_name(self.zxid, self.options.compression);
+        let renamed = self.disk.rename(&temporary_name(self.zxid), &name);
+        renamed.map_err(|source| self.failed("publish", source))?;
+        self.published = true;
+        self.disk.sync_directory().map_err(|source| self.failed("publish", source))
+    }
+
+    /// Bytes of the file up to now.
+    pub fn bytes_written(&self) -> u64 {
+        self.written
+    }
+
+    fn section(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<(), SnapshotError> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        encode(&mut scratch);
+        let put = self.put(&scratch);
+        self.scratch = scratch;
+        put
+    }
+
+    fn seal(&mut self) -> Result<(), SnapshotError> {
+        let checksum = self.checksum.finish();
+        self.section(|out| {
+            i64::from(checksum).encode(out);
+            out.extend_from_slice(&TERMINATOR);
+        })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
+        self.checksum.write(bytes);
+        // In pieces, so that no more than these are ever waiting to be written.
+        for piece in bytes.chunks(WRITE_BYTES) {
+            self.pack(piece).map_err(|source| self.failed("pack", source))?;
+            if self.out.len() >= WRITE_BYTES {
+                self.write_out()?;
+            }
+            if self.unsynced >= SYNC_BYTES {
+                self.file.sync_data().map_err(|source| self.failed("sync", source))?;
+                self.unsynced = 0;
+            }
+        }
+        Ok(())
+    }
+
+    fn pack(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.pack {
+            Pack::None => self.out.extend_from_slice(bytes),
+            Pack::Gz(encoder) => {
+                encoder.write_all(bytes)?;
+                self.out.append(encoder.get_mut());
+            }
+            Pack::Snappy(packer) => packer.put(bytes, &mut self.out)?,
+        }
+        Ok(())
+    }
+
+    fn finish_packing(&mut self) -> io::Result<()> {
+        match &mut self.pack {
+            Pack::None => {}
+            Pack::Gz(encoder) => {
+                encoder.try_finish()?;
+                self.out.append(encoder.get_mut());
+            }
+            Pack::Snappy(packer) => packer.finish(&mut self.out)?,
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> Result<(), SnapshotError> {
+        let result = self.file.write_all_at(&self.out, self.written);
+        result.map_err(|source| self.failed("write", source))?;
+        self.written += self.out.len() as u64;
+        self.unsynced += self.out.len() as u64;
+        self.out.clear();
+        Ok(())
+    }
+
+    fn failed(&self, doing: &'static str, source: io::Error) -> SnapshotError {
+        let file = self.disk.path(&temporary_name(self.zxid));
+        SnapshotError { file, doing, source: Arc::new(source) }
+    }
+}
+
+impl<D: Disk> Drop for SnapshotWriter<D> {
+    fn drop(&mut self) {
+        if !self.published {
+            // If this fails, the next start removes it.
+            let _ = self.disk.remove(&temporary_name(self.zxid));
+        }
+    }
+}
