@@ -219,9 +219,12 @@ fn connection_limit(stage: &Stage) {
     stage.wire().expect_closed();
     assert_eq!(stage.wire().handshake(&Connect::default()), None);
     admitted.iter_mut().for_each(Client::expect_usable);
-    let [first, ..] = admitted;
+    let [first, second, third] = admitted;
     first.close();
-    stage.client().expect_usable();
+    let mut late = stage.client();
+    late.expect_usable();
+    // The next row finds all places free.
+    [second, third, late].into_iter().for_each(Client::close);
 }
 
 fn session_id(stage: &Stage) {
