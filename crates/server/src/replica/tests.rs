@@ -1,0 +1,237 @@
+//! Conversations with a replica: requests, the log's word, and what is told to workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zoorum_proto::op::RequestHeader;
+use zoorum_proto::reply::ReplyHeader;
+use zoorum_proto::{Acl, Decode, Encode, OpCode, Permissions, SessionId, WallClock, Xid, Zxid};
+use zoorum_tree::Tree;
+
+use super::{Now, Replica};
+use crate::auth;
+use crate::message::{ConnectionId, Outcome, Request, Requests, WorkerId};
+use crate::settings::{Settings, test_settings};
+use crate::time::Monotonic;
+
+const WORKER: WorkerId = WorkerId(0);
+
+struct Scene {
+    tree: Tree,
+    replica: Replica,
+    now: Now,
+}
+
+impl Scene {
+    fn start() -> Self {
+        Self::with(test_settings(), Tree::new(7))
+    }
+
+    fn with(settings: Settings, tree: Tree) -> Self {
+        let now = Now { monotonic: Monotonic::default(), wall: WallClock(1_000) };
+        let replica = Replica::new(Arc::new(settings), &tree, 1, now, 7);
+        Self { tree, replica, now }
+    }
+
+    fn ask(&mut self, request: Request, bytes: Vec<u8>) {
+        let requests = Requests { bytes, items: vec![request] };
+        self.replica.on_requests(&self.tree, self.now, WORKER, &requests);
+    }
+
+    /// The log syncs whatever is proposed; what may be applied is.
+    fn sync(&mut self) -> Vec<Outcome> {
+        if let Some(proposals) = self.replica.take_proposals() {
+            self.replica.on_synced(proposals.last().expect("proposals are not empty"));
+        }
+        self.apply()
+    }
+
+    fn apply(&mut self) -> Vec<Outcome> {
+        self.replica.apply(&mut self.tree, &[true]);
+        self.replica.take_outcomes(WORKER).items
+    }
+
+    fn connect(&mut self, slot: u32, session: Option<SessionId>) -> Option<SessionId> {
+        let connection = client(slot);
+        self.ask(Request::Connect { connection, session, timeout_ms: 4000, read_only: None }, Vec::new());
+        let connected = |outcome: &Outcome| match outcome {
+            Outcome::Connected { session, .. } => Some(*session),
+            _ => None,
+        };
+        self.sync().iter().find_map(connected).expect("a connect request is answered")
+    }
+
+    fn write(&mut self, slot: u32, session: SessionId, xid: i32, op: OpCode, bytes: Vec<u8>) {
+        let body = 0..bytes.len();
+        let identity = [auth::ip([127, 0, 0, 1].into())].into();
+        self.ask(
+            Request::Write { connection: client(slot), session, xid: Xid(xid), op, body, identity },
+            bytes,
+        );
+    }
+
+    fn create(&mut self, session: SessionId, xid: i32, path: &str, flags: i32) {
+        let mut bytes = Vec::new();
+        path.encode(&mut bytes);
+        b"x"[..].encode(&mut bytes);
+        vec![Acl::world(Permissions::ALL)].encode(&mut bytes);
+        flags.encode(&mut bytes);
+        self.write(1, session, xid, OpCode::Create, bytes);
+    }
+
+    fn pass(&mut self, length: Duration) {
+        self.now.monotonic = self.now.monotonic + length;
+        self.replica.on_tick(&self.tree, self.now);
+    }
+}
+
+fn client(slot: u32) -> ConnectionId {
+    ConnectionId { slot, generation: 0 }
+}
+
+#[test]
+fn a_write_is_answered_only_once_the_log_has_it() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/a", 0);
+    let proposals = scene.replica.take_proposals().expect("a create is proposed");
+    assert!(scene.apply().is_empty());
+    assert!(scene.tree.node("/a").is_none(), "nothing is visible before it is durable");
+    scene.replica.on_synced(proposals.last().expect("one proposal"));
+    let told = scene.apply();
+    assert!(matches!(told[..], [Outcome::Changed(_), Outcome::Reply { err: 0, .. }]), "{told:?}");
+    assert!(scene.tree.node("/a").is_some());
+}
+
+#[test]
+fn a_sync_waits_for_the_writes_before_it_and_takes_no_zxid() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/a", 0);
+    let mut path = Vec::new();
+    "/".encode(&mut path);
+    scene.write(1, session, 2, OpCode::Sync, path);
+    assert!(scene.apply().is_empty());
+    assert_eq!(scene.sync().len(), 3, "the event and both replies");
+    assert_eq!(scene.tree.last_zxid(), Zxid(2));
+}
+
+#[test]
+fn an_undecodable_write_is_refused_in_order_and_has_no_place_in_history() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    let before = scene.tree.last_zxid();
+    scene.write(1, session, 1, OpCode::Create, Vec::new());
+    assert!(scene.replica.take_proposals().is_none());
+    assert!(matches!(scene.apply()[..], [Outcome::Reply { err: -5, .. }]));
+    assert_eq!(scene.tree.last_zxid(), before);
+}
+
+#[test]
+fn a_refused_write_takes_a_zxid_and_changes_nothing() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/missing/a", 0);
+    assert!(matches!(scene.sync()[..], [Outcome::Reply { err: -101, .. }]));
+    assert_eq!(scene.tree.last_zxid(), Zxid(2));
+}
+
+#[test]
+fn taking_a_session_up_again_closes_its_earlier_connection() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.ask(
+        Request::Connect { connection: client(2), session: Some(session), timeout_ms: 4000, read_only: None },
+        Vec::new(),
+    );
+    let told = scene.replica.take_outcomes(WORKER).items;
+    assert!(
+        matches!(told[..], [Outcome::Close { connection: a }, Outcome::Connected { connection: b, .. }]
+            if a == client(1) && b == client(2)),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn an_unknown_session_is_told_that_it_is_gone() {
+    let mut scene = Scene::start();
+    assert_eq!(scene.connect(1, Some(SessionId(77))), None);
+}
+
+#[test]
+fn a_silent_session_ends_between_its_timeout_and_a_tick_later_and_takes_its_ephemerals() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/e", 1);
+    scene.sync();
+    scene.pass(Duration::from_millis(3_999));
+    assert!(scene.sync().is_empty());
+    scene.pass(Duration::from_millis(2_001));
+    let told = scene.sync();
+    assert!(matches!(told[..], [Outcome::Changed(_), Outcome::Close { .. }]), "{told:?}");
+    assert!(scene.tree.node("/e").is_none());
+    assert_eq!(scene.connect(2, Some(session)), None);
+}
+
+#[test]
+fn a_session_that_is_heard_from_lives_on() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    for _ in 0..10 {
+        let heard = vec![(session, scene.now.monotonic)];
+        scene.ask(Request::Heard(heard), Vec::new());
+        scene.pass(Duration::from_millis(3_000));
+        assert!(scene.sync().is_empty());
+    }
+}
+
+#[test]
+fn nothing_is_done_in_a_session_that_is_being_closed() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.write(1, session, 1, OpCode::CloseSession, Vec::new());
+    scene.create(session, 2, "/late", 0);
+    let told = scene.sync();
+    assert!(
+        matches!(told[..], [Outcome::Reply { err: 0, close: true, .. }, Outcome::Reply { err: -112, .. }]),
+        "{told:?}"
+    );
+    assert!(scene.tree.node("/late").is_none());
+}
+
+#[test]
+fn recovered_sessions_get_a_full_timeout() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    let tree = std::mem::replace(&mut scene.tree, Tree::new(7));
+    let mut restarted = Scene::with(test_settings(), tree);
+    restarted.pass(Duration::from_millis(3_000));
+    assert_eq!(restarted.connect(1, Some(session)), Some(session));
+}
+
+#[test]
+fn session_ids_are_never_issued_twice_across_a_restart() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    let tree = std::mem::replace(&mut scene.tree, Tree::new(7));
+    // The clock has not moved, or was set back: the next id would be the same.
+    let mut restarted = Scene::with(test_settings(), tree);
+    assert_ne!(restarted.connect(1, None), Some(session));
+}
+
+#[test]
+fn replies_are_frames_with_the_zxid_of_their_change() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 5, "/a", 0);
+    if let Some(proposals) = scene.replica.take_proposals() {
+        scene.replica.on_synced(proposals.last().expect("one proposal"));
+    }
+    scene.replica.apply(&mut scene.tree, &[false]);
+    let outcomes = scene.replica.take_outcomes(WORKER);
+    let [Outcome::Reply { frame, .. }] = &outcomes.items[..] else { panic!("{outcomes:?}") };
+    let frame = &outcomes.bytes[frame.clone()];
+    let header = ReplyHeader::from_bytes(&frame[4..]).expect("a reply has a header");
+    assert_eq!(header, ReplyHeader { xid: Xid(5), zxid: Zxid(2), err: 0 });
+    assert_eq!(RequestHeader { xid: Xid(5), op: 1 }.to_vec().len(), 8, "ids are four bytes each");
+}

@@ -1,0 +1,170 @@
+//! One connection: where it stands, who it is, and what it waits for.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use zoorum_proto::connect::ReadOnly;
+use zoorum_proto::{OpCode, SessionId, Xid, Zxid};
+
+use crate::auth;
+use crate::message::Identity;
+use crate::time::Monotonic;
+
+/// Where a connection stands.
+///
+/// ```text
+/// Handshake ─▶ Connecting ─▶ Established
+///     └──▶ Command
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing but perhaps half a packet has come.
+    Handshake,
+    /// The replica is asked for the session; what follows waits.
+    Connecting,
+    /// The session is this connection's.
+    Established { session: SessionId, timeout_ms: i32 },
+    /// A four-letter word waits for its answer.
+    Command,
+}
+
+/// A request whose reply is yet to be made.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// The replica has it.
+    Write(WaitingWrite),
+    /// A read behind a write of the same connection.
+    Read { xid: Xid, op: OpCode, body: Box<[u8]>, at: Monotonic },
+    /// A refusal whose turn has not come: no such operation. The connection closes behind it.
+    Unknown { xid: Xid },
+}
+
+/// A write that the replica has.
+#[derive(Debug)]
+pub(super) struct WaitingWrite {
+    pub(super) xid: Xid,
+    pub(super) op: OpCode,
+    pub(super) bytes: usize,
+    pub(super) at: Monotonic,
+}
+
+/// One client's connection.
+pub(super) struct Connection {
+    pub(super) peer: SocketAddr,
+    pub(super) phase: Phase,
+    /// What the handshake said of read-only servers.
+    pub(super) read_only: Option<ReadOnly>,
+    pub(super) identity: Identity,
+    /// Received and not yet dealt with: part of a frame, or whole ones while paused.
+    pub(super) input: Vec<u8>,
+    pub(super) output: Output,
+    pub(super) queue: VecDeque<Waiting>,
+    /// Bytes of the bodies in `queue`.
+    pub(super) waiting_bytes: usize,
+    /// To be closed once the output is sent.
+    pub(super) closing: bool,
+    /// Not read from, because too much is waiting.
+    pub(super) paused: bool,
+    /// In the worker's list of connections to attend to.
+    pub(super) dirty: bool,
+    pub(super) opened_at: Monotonic,
+    pub(super) heard_at: Monotonic,
+    pub(super) stats: ConnectionStats,
+}
+
+impl Connection {
+    pub(super) fn new(now: Monotonic, peer: SocketAddr) -> Self {
+        Self {
+            peer,
+            phase: Phase::Handshake,
+            read_only: None,
+            identity: [auth::ip(peer.ip())].into(),
+            input: Vec::new(),
+            output: Output::default(),
+            queue: VecDeque::new(),
+            waiting_bytes: 0,
+            closing: false,
+            paused: false,
+            dirty: false,
+            opened_at: now,
+            heard_at: now,
+            stats: ConnectionStats::default(),
+        }
+    }
+
+    pub(super) fn session(&self) -> SessionId {
+        match self.phase {
+            Phase::Established { session, .. } => session,
+            _ => SessionId::NONE,
+        }
+    }
+}
+
+/// Bytes on their way to a client.
+#[derive(Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Output {
+    /// Where to append.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// The next `count` bytes are sent. Memory that one large reply took is given back.
+    pub(super) fn consume(&mut self, count: usize) {
+        const KEPT: usize = 64 << 10;
+        self.sent += count;
+        if self.sent == self.bytes.len() {
+            self.sent = 0;
+            self.bytes.clear();
+            if self.bytes.capacity() > KEPT {
+                self.bytes = Vec::new();
+            }
+        } else if self.sent > KEPT && self.sent > self.bytes.len() / 2 {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+}
+
+/// What `cons` tells of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ConnectionStats {
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    pub(super) last: Option<LastAnswer>,
+    pub(super) latency_min_ms: u64,
+    pub(super) latency_max_ms: u64,
+    pub(super) latency_total_ms: u64,
+    pub(super) answers: u64,
+}
+
+/// The newest answer on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastAnswer {
+    pub(super) op: OpCode,
+    pub(super) xid: Xid,
+    pub(super) zxid: Zxid,
+    pub(super) at: Monotonic,
+    pub(super) latency_ms: u64,
+}
+
+impl ConnectionStats {
+    pub(super) fn answered(&mut self, op: OpCode, xid: Xid, zxid: Zxid, now: Monotonic, asked: Monotonic) {
+        let latency_ms = now.since(asked).as_millis() as u64;
+        self.sent += 1;
+        self.latency_min_ms =
+            if self.answers == 0 { latency_ms } else { self.latency_min_ms.min(latency_ms) };
+        self.latency_max_ms = self.latency_max_ms.max(latency_ms);
+        self.latency_total_ms += latency_ms;
+        self.answers += 1;
+        self.last = Some(LastAnswer { op, xid, zxid, at: now, latency_ms });
+    }
+}

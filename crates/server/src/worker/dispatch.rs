@@ -1,0 +1,212 @@
+//! From bytes to requests: framing, order, and what is settled on the connection itself.
+
+use zoorum_proto::op::{AuthPacket, OpClass, RequestHeader};
+use zoorum_proto::reply::{ReplyHeader, SetSaslResponse};
+use zoorum_proto::{Decode, Encode, ErrorCode, OpCode, Reader, Xid, Zxid};
+use zoorum_tree::Tree;
+
+use super::connection::{Phase, Waiting, WaitingWrite};
+use super::{Worker, reads};
+use crate::auth::{Authenticated, authenticate};
+use crate::frame::{frame, refusal};
+use crate::message::{ConnectionId, Request};
+use crate::time::Monotonic;
+
+impl Worker {
+    /// Deals with every whole packet at the front of `bytes`, as far as the connection may go on. Returns how
+    /// many bytes are done with.
+    pub(super) fn consume(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        while let Some(connection) = self.connections.get(id).filter(|connection| !connection.closing) {
+            let rest = &bytes[used..];
+            match connection.phase {
+                Phase::Connecting | Phase::Command => break,
+                Phase::Handshake => {
+                    if let Some(taken) = self.try_command(id, rest) {
+                        return used + taken;
+                    }
+                    if Self::is_partial_command(rest) {
+                        break;
+                    }
+                }
+                Phase::Established { .. } => {}
+            }
+            let Some(length) = rest.first_chunk().map(|bytes| u32::from_be_bytes(*bytes) as usize) else {
+                break;
+            };
+            if length > self.settings.frame_limit {
+                self.close(id);
+                break;
+            }
+            let Some(packet) = rest.get(4..4 + length) else { break };
+            if self.must_pause(id) {
+                self.pause(id);
+                break;
+            }
+            used += 4 + length;
+            self.on_packet(tree, now, id, packet);
+        }
+        used
+    }
+
+    fn on_packet(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId, packet: &[u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.stats.received += 1;
+        self.counters.packets_received += 1;
+        if connection.phase == Phase::Handshake {
+            return self.on_connect(tree, id, packet);
+        }
+        let mut input = Reader::new(packet);
+        let Ok(header) = RequestHeader::decode(&mut input) else { return self.close(id) };
+        let body = input.rest();
+        let op = OpCode::from_number(header.op);
+        if self.lacks_required_identity(id) && !matches!(op, Some(OpCode::Auth | OpCode::Sasl)) {
+            return self.refuse_and_close(id, header.xid, Zxid::ZERO, ErrorCode::SessionClosedRequireAuth);
+        }
+        match op.map(|op| (op, op.class())) {
+            Some((OpCode::Auth, _)) => self.on_auth(id, header.xid, body),
+            Some((OpCode::Sasl, _)) => self.on_sasl(id, header.xid),
+            Some((op, OpClass::Read)) => self.on_read(tree, now, id, header.xid, op, body),
+            Some((op, OpClass::Write)) => self.on_write(now, id, header.xid, op, body),
+            Some((_, OpClass::Refused | OpClass::Inline)) | None => self.on_unknown(id, header.xid),
+        }
+    }
+
+    fn lacks_required_identity(&self, id: ConnectionId) -> bool {
+        let schemes = &self.settings.auth.enforced_schemes;
+        !schemes.is_empty()
+            && self.connections.get(id).is_some_and(|connection| {
+                !connection.identity.iter().any(|id| schemes.iter().any(|scheme| *scheme == id.scheme))
+            })
+    }
+
+    /// Settled at once, ahead of whatever waits; requests that came earlier keep the identity they had.
+    fn on_auth(&mut self, id: ConnectionId, xid: Xid, body: &[u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let verdict = match AuthPacket::from_bytes(body) {
+            Ok(packet) => {
+                authenticate(&self.settings.auth, &packet.scheme, packet.auth, connection.peer.ip())
+            }
+            Err(_) => return self.close(id),
+        };
+        match verdict {
+            Authenticated::As(ids) => {
+                let mut identity = connection.identity.to_vec();
+                identity.extend(ids.into_iter().filter(|id| !connection.identity.contains(id)));
+                connection.identity = identity.into();
+                frame(connection.output.bytes(), |out| {
+                    ReplyHeader { xid, zxid: Zxid::ZERO, err: 0 }.encode(out)
+                });
+                connection.stats.sent += 1;
+                self.counters.packets_sent += 1;
+                self.mark_dirty(id);
+            }
+            Authenticated::Refused => {
+                self.counters.auth_failed += 1;
+                self.refuse_and_close(id, xid, Zxid::ZERO, ErrorCode::AuthFailed);
+            }
+        }
+    }
+
+    /// Without SASL on the server the client gets no token, and goes on without: clients rely on it.
+    fn on_sasl(&mut self, id: ConnectionId, xid: Xid) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            frame(connection.output.bytes(), |out| {
+                ReplyHeader { xid, zxid: Zxid::ZERO, err: 0 }.encode(out);
+                SetSaslResponse { token: None }.encode(out);
+            });
+            self.mark_dirty(id);
+        }
+    }
+
+    fn on_read(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId, xid: Xid, op: OpCode, body: &[u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.heard_at = now;
+        if connection.queue.is_empty() {
+            return self.answer_read(tree, now, id, xid, op, body, now);
+        }
+        connection.queue.push_back(Waiting::Read { xid, op, body: body.into(), at: now });
+        connection.waiting_bytes += body.len();
+        self.load.bytes += body.len();
+        self.load.requests += 1;
+    }
+
+    fn on_write(&mut self, now: Monotonic, id: ConnectionId, xid: Xid, op: OpCode, body: &[u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.heard_at = now;
+        let start = self.requests.bytes.len();
+        self.requests.bytes.extend_from_slice(body);
+        self.requests.items.push(Request::Write {
+            connection: id,
+            session: connection.session(),
+            xid,
+            op,
+            body: start..start + body.len(),
+            identity: connection.identity.clone(),
+        });
+        connection.queue.push_back(Waiting::Write(WaitingWrite { xid, op, bytes: body.len(), at: now }));
+        connection.waiting_bytes += body.len();
+        self.load.bytes += body.len();
+        self.load.requests += 1;
+    }
+
+    fn on_unknown(&mut self, id: ConnectionId, xid: Xid) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.queue.is_empty() {
+            return self.refuse_and_close(id, xid, Zxid(-1), ErrorCode::Unimplemented);
+        }
+        connection.queue.push_back(Waiting::Unknown { xid });
+        self.load.requests += 1;
+    }
+
+    fn refuse_and_close(&mut self, id: ConnectionId, xid: Xid, zxid: Zxid, code: ErrorCode) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            refusal(connection.output.bytes(), xid, zxid, code);
+            self.counters.packets_sent += 1;
+            self.close(id);
+        }
+    }
+
+    /// Answers the reads at the front of the queue, up to the next write.
+    pub(super) fn run_waiting_reads(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId) {
+        while let Some(connection) = self.connections.get_mut(id).filter(|connection| !connection.closing) {
+            if matches!(connection.queue.front(), None | Some(Waiting::Write(_))) {
+                break;
+            }
+            self.load.requests -= 1;
+            match connection.queue.pop_front() {
+                Some(Waiting::Read { xid, op, body, at }) => {
+                    connection.waiting_bytes -= body.len();
+                    self.load.bytes -= body.len();
+                    self.answer_read(tree, now, id, xid, op, &body, at);
+                }
+                Some(Waiting::Unknown { xid }) => {
+                    self.refuse_and_close(id, xid, Zxid(-1), ErrorCode::Unimplemented);
+                }
+                Some(Waiting::Write(_)) | None => unreachable!("the front of the queue was looked at"),
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a request is these seven things, and dies here")]
+    fn answer_read(
+        &mut self,
+        tree: &Tree,
+        now: Monotonic,
+        id: ConnectionId,
+        xid: Xid,
+        op: OpCode,
+        body: &[u8],
+        asked: Monotonic,
+    ) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let before = connection.output.bytes().len();
+        let reader = reads::Reader { tree, rules: &self.settings.rules, watches: &mut self.watches, id };
+        let xid = if op == OpCode::Ping { Xid::PING } else { xid };
+        reader.answer(connection, xid, op, body);
+        let length = connection.output.bytes().len() - before;
+        connection.stats.answered(op, xid, tree.last_zxid(), now, asked);
+        self.counters.answered(length, now.since(asked), 0);
+        self.mark_dirty(id);
+    }
+}

@@ -1,0 +1,329 @@
+//! A worker: some of the server's connections, and all that belongs to a connection.
+//!
+//! The host hands it what sockets received and what the replica decided, each with the tree at hand, and then
+//! collects: [`Worker::take_requests`] for the replica, [`Worker::take_dirty`] for the sockets. Watch tables
+//! are the worker's own, so that setting a watch takes no lock and fan-out runs on every core.
+
+mod connection;
+mod dispatch;
+mod handshake;
+mod reads;
+mod report;
+mod table;
+mod watches;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use zoorum_tree::{Tree, WatchTable};
+
+use crate::message::{ConnectionId, Outcome, Outcomes, Request, Requests, WorkerId};
+use crate::settings::Settings;
+use crate::time::Monotonic;
+use connection::{Connection, Phase, Waiting};
+pub use report::{ConnectionReport, LatencyReport, WatchReport, WorkerReport};
+use table::Table;
+
+/// Bytes waiting to be sent to a client above which we stop reading from it.
+const OUTPUT_SOFT_LIMIT: usize = 1 << 20;
+/// Bytes waiting to be sent above which a client that does not read its watch events is cut off.
+const OUTPUT_HARD_LIMIT: usize = 64 << 20;
+/// Unanswered requests of a connection above which we stop reading from it.
+const WAITING_LIMIT: usize = 4096;
+/// Bytes of unanswered requests of a connection above which we stop reading from it.
+const WAITING_BYTES_LIMIT: usize = 4 << 20;
+/// Bytes of unanswered requests of all connections above which those with any are no longer read.
+const ALL_WAITING_BYTES_LIMIT: usize = 64 << 20;
+
+/// A four-letter word that a connection sent instead of a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Who waits for the answer.
+    pub connection: ConnectionId,
+    /// The word.
+    pub word: [u8; 4],
+    /// The number behind `stmk`.
+    pub argument: i64,
+}
+
+/// Some of a server's connections.
+pub struct Worker {
+    id: WorkerId,
+    settings: Arc<Settings>,
+    connections: Table,
+    watches: WatchTable,
+    requests: Requests,
+    dirty: Vec<ConnectionId>,
+    paused: Vec<ConnectionId>,
+    commands: Vec<Command>,
+    load: Load,
+    counters: report::Counters,
+    heard_reported_at: Monotonic,
+}
+
+/// What all connections of a worker have in flight.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    requests: usize,
+    bytes: usize,
+}
+
+impl Worker {
+    /// A worker without connections. `seed` keeps clients from aiming at its hash tables.
+    pub fn new(id: WorkerId, settings: Arc<Settings>, seed: u64) -> Self {
+        Self {
+            id,
+            settings,
+            connections: Table::default(),
+            watches: WatchTable::new(seed),
+            requests: Requests::default(),
+            dirty: Vec::new(),
+            paused: Vec::new(),
+            commands: Vec::new(),
+            load: Load::default(),
+            counters: report::Counters::default(),
+            heard_reported_at: Monotonic::default(),
+        }
+    }
+
+    /// Which worker it is.
+    pub fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// A client has connected.
+    pub fn on_accepted(&mut self, now: Monotonic, peer: SocketAddr) -> ConnectionId {
+        self.connections.insert(Connection::new(now, peer))
+    }
+
+    /// The socket has received `bytes`.
+    pub fn on_received(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.closing {
+            return;
+        }
+        self.counters.bytes_received += bytes.len() as u64;
+        if connection.input.is_empty() {
+            let used = self.consume(tree, now, id, bytes);
+            if let Some(connection) = self.connections.get_mut(id).filter(|connection| !connection.closing) {
+                connection.input.extend_from_slice(&bytes[used..]);
+            }
+        } else {
+            connection.input.extend_from_slice(bytes);
+            self.consume_input(tree, now, id);
+        }
+    }
+
+    /// The socket is closed, by whichever side. Requests in flight are executed, their replies dropped.
+    pub fn on_closed(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.remove(id) else { return };
+        self.load.requests -= connection.queue.len();
+        self.load.bytes -= connection.waiting_bytes;
+        self.watches.remove_watcher(watches::watcher(id));
+        if let Phase::Established { session, .. } = connection.phase {
+            self.requests.items.push(Request::Gone { connection: id, session });
+        }
+    }
+
+    /// The first `sent` bytes of the connection's output have been sent.
+    pub fn on_sent(&mut self, id: ConnectionId, sent: usize) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.output.consume(sent);
+        }
+    }
+
+    /// The replica has decided `outcomes`, and the tree shows them.
+    pub fn on_outcomes(&mut self, tree: &Tree, now: Monotonic, outcomes: &Outcomes) {
+        for outcome in &outcomes.items {
+            match outcome {
+                Outcome::Changed(change) => self.on_changed(change),
+                Outcome::Reply { connection, frame, err, close } => {
+                    let frame = &outcomes.bytes[frame.clone()];
+                    self.on_reply(tree, now, *connection, frame, *err, *close);
+                }
+                Outcome::Connected { connection, session, timeout_ms, read_only } => {
+                    self.on_connected(now, *connection, *session, *timeout_ms, *read_only);
+                    self.consume_input(tree, now, *connection);
+                }
+                Outcome::Close { connection } => self.close(*connection),
+            }
+        }
+    }
+
+    /// Whether a connection that is not read from may be read from again: see [`Self::resume`].
+    pub fn can_resume(&self) -> bool {
+        self.paused.iter().any(|id| !self.must_pause(*id))
+    }
+
+    /// Takes up reading from connections that had too much waiting: first what they have sent already; the
+    /// host then finds them among the dirty ones, and [`Self::wants_input`].
+    pub fn resume(&mut self, tree: &Tree, now: Monotonic) {
+        for id in std::mem::take(&mut self.paused) {
+            if self.must_pause(id) {
+                self.paused.push(id);
+            } else if let Some(connection) = self.connections.get_mut(id) {
+                connection.paused = false;
+                self.mark_dirty(id);
+                self.consume_input(tree, now, id);
+            }
+        }
+    }
+
+    /// Time passes: tells the replica which sessions were heard from, and drops connections that never
+    /// opened one. To be called every half tick.
+    pub fn on_tick(&mut self, now: Monotonic) {
+        let last = std::mem::replace(&mut self.heard_reported_at, now);
+        let mut heard = Vec::new();
+        let mut silent = Vec::new();
+        for (id, connection) in self.connections.iter() {
+            match connection.phase {
+                Phase::Established { session, .. } if connection.heard_at >= last => {
+                    heard.push((session, connection.heard_at));
+                }
+                Phase::Handshake if now.since(connection.opened_at) >= self.settings.sessionless_timeout => {
+                    silent.push(id);
+                }
+                _ => {}
+            }
+        }
+        self.counters.sessionless_expired += silent.len() as u64;
+        silent.into_iter().for_each(|id| self.close(id));
+        if !heard.is_empty() {
+            self.requests.items.push(Request::Heard(heard));
+        }
+    }
+
+    /// The answer to a four-letter word.
+    pub fn on_answer(&mut self, id: ConnectionId, text: &[u8]) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.output.bytes().extend_from_slice(text);
+            self.close(id);
+        }
+    }
+
+    /// What the replica is asked since the last call.
+    pub fn take_requests(&mut self) -> Requests {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Whether the replica is asked anything.
+    pub fn has_requests(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
+    /// Connections with output to send, or to be closed once it is sent, since the last call. The list is
+    /// the caller's to reuse.
+    pub fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
+        into.clear();
+        std::mem::swap(&mut self.dirty, into);
+        for id in into.iter() {
+            if let Some(connection) = self.connections.get_mut(*id) {
+                connection.dirty = false;
+            }
+        }
+    }
+
+    /// Four-letter words received since the last call.
+    pub fn take_commands(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    /// What is yet to be sent to a connection.
+    pub fn output(&self, id: ConnectionId) -> &[u8] {
+        self.connections.get(id).map_or(&[], |connection| connection.output.unsent())
+    }
+
+    /// Whether the host should close the connection once its output is sent.
+    pub fn is_closing(&self, id: ConnectionId) -> bool {
+        self.connections.get(id).is_none_or(|connection| connection.closing)
+    }
+
+    /// Whether the host should read from the connection's socket.
+    pub fn wants_input(&self, id: ConnectionId) -> bool {
+        self.connections.get(id).is_some_and(|connection| !connection.closing && !connection.paused)
+    }
+
+    /// Whether any connection watches anything: if not, changes need not be told.
+    pub fn has_watches(&self) -> bool {
+        !self.watches.is_empty()
+    }
+
+    /// The connection is to be closed once its output is sent; nothing more is read from it.
+    fn close(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.closing = true;
+            connection.input = Vec::new();
+            self.mark_dirty(id);
+        }
+    }
+
+    fn mark_dirty(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && !std::mem::replace(&mut connection.dirty, true)
+        {
+            self.dirty.push(id);
+        }
+    }
+
+    /// Whether we should stop reading from the connection, so that nothing grows without bound.
+    fn must_pause(&self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        let all_busy =
+            self.load.requests > self.settings.outstanding_limit || self.load.bytes > ALL_WAITING_BYTES_LIMIT;
+        connection.output.unsent().len() > OUTPUT_SOFT_LIMIT
+            || connection.queue.len() >= WAITING_LIMIT
+            || connection.waiting_bytes > WAITING_BYTES_LIMIT
+            || all_busy && !connection.queue.is_empty()
+    }
+
+    fn pause(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && !std::mem::replace(&mut connection.paused, true)
+        {
+            self.paused.push(id);
+        }
+    }
+
+    /// Works through what was received earlier and could not be dealt with then.
+    fn consume_input(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let mut input = std::mem::take(&mut connection.input);
+        let used = self.consume(tree, now, id, &input);
+        if let Some(connection) = self.connections.get_mut(id).filter(|connection| !connection.closing) {
+            input.drain(..used);
+            if !input.is_empty() {
+                connection.input = input;
+            }
+        }
+    }
+
+    /// The reply to the connection's oldest unanswered write; reads that waited behind it may run now.
+    fn on_reply(
+        &mut self,
+        tree: &Tree,
+        now: Monotonic,
+        id: ConnectionId,
+        frame: &[u8],
+        err: i32,
+        close: bool,
+    ) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(Waiting::Write(write)) = connection.queue.pop_front() else {
+            unreachable!("the replica answers the writes of a connection, once each and in order")
+        };
+        connection.waiting_bytes -= write.bytes;
+        self.load.bytes -= write.bytes;
+        self.load.requests -= 1;
+        connection.output.bytes().extend_from_slice(frame);
+        connection.stats.answered(write.op, write.xid, tree.last_zxid(), now, write.at);
+        self.counters.answered(frame.len(), now.since(write.at), err);
+        self.mark_dirty(id);
+        if close {
+            return self.close(id);
+        }
+        self.run_waiting_reads(tree, now, id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

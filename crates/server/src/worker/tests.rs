@@ -1,0 +1,241 @@
+//! Conversations with a worker: what sockets receive, what the replica decides, what leaves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use zoorum_proto::connect::{ConnectRequest, ReadOnly};
+use zoorum_proto::op::{PathAndWatch, RequestHeader};
+use zoorum_proto::reply::ReplyHeader;
+use zoorum_proto::{Decode, Encode, OpCode, Reader, SessionId, Xid, Zxid};
+use zoorum_tree::Tree;
+
+use super::Worker;
+use crate::frame;
+use crate::message::{ConnectionId, Outcome, Outcomes, Request, WorkerId};
+use crate::settings::test_settings;
+use crate::time::Monotonic;
+
+const NOW: Monotonic = Monotonic(std::time::Duration::ZERO);
+const SESSION: SessionId = SessionId(0x100_0000_0000_0001);
+
+/// A worker with one client, who has a session.
+struct Scene {
+    tree: Tree,
+    worker: Worker,
+    client: ConnectionId,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let mut scene = Self::before_handshake();
+        scene.receive(&framed(|out| connect_request(SessionId::NONE).encode(out)));
+        let requests = scene.worker.take_requests();
+        assert!(matches!(requests.items[..], [Request::Connect { session: None, .. }]));
+        scene.decide(vec![Outcome::Connected {
+            connection: scene.client,
+            session: Some(SESSION),
+            timeout_ms: 4000,
+            read_only: Some(ReadOnly(false)),
+        }]);
+        assert_eq!(scene.sent().len(), 4 + 37, "a connect response with its read-only flag");
+        scene
+    }
+
+    fn before_handshake() -> Self {
+        let mut worker = Worker::new(WorkerId(0), Arc::new(test_settings()), 7);
+        let client = worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5000)));
+        Self { tree: Tree::new(7), worker, client }
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.worker.on_received(&self.tree, NOW, self.client, bytes);
+    }
+
+    fn decide(&mut self, items: Vec<Outcome>) {
+        self.worker.on_outcomes(&self.tree, NOW, &Outcomes { bytes: Vec::new(), items });
+    }
+
+    /// The replica answers the oldest write.
+    fn reply(&mut self, xid: i32) {
+        let mut bytes = Vec::new();
+        frame::reply(&mut bytes, Xid(xid), Zxid(9), |_| {});
+        let frame = 0..bytes.len();
+        let items = vec![Outcome::Reply { connection: self.client, frame, err: 0, close: false }];
+        self.worker.on_outcomes(&self.tree, NOW, &Outcomes { bytes, items });
+    }
+
+    /// Everything that the client is owed, taken as sent.
+    fn sent(&mut self) -> Vec<u8> {
+        let bytes = self.worker.output(self.client).to_vec();
+        self.worker.on_sent(self.client, bytes.len());
+        bytes
+    }
+
+    /// The xids of the replies that the client is owed.
+    fn replies(&mut self) -> Vec<i32> {
+        let bytes = self.sent();
+        let mut input = Reader::new(&bytes);
+        let mut xids = Vec::new();
+        while !input.rest().is_empty() {
+            let packet = <&[u8]>::decode(&mut input).expect("the worker sends whole frames");
+            xids.push(ReplyHeader::from_bytes(packet).expect("a reply has a header").xid.0);
+        }
+        xids
+    }
+
+    fn is_closing(&self) -> bool {
+        self.worker.is_closing(self.client)
+    }
+}
+
+fn connect_request(session: SessionId) -> ConnectRequest<'static> {
+    ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: Zxid::ZERO,
+        timeout_ms: 4000,
+        session,
+        password: Some(&[0; 16]),
+        read_only: Some(ReadOnly(false)),
+    }
+}
+
+fn framed(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::frame(&mut bytes, write);
+    bytes
+}
+
+fn request(xid: i32, op: OpCode, body: impl Encode) -> Vec<u8> {
+    framed(|out| {
+        RequestHeader { xid: Xid(xid), op: op as i32 }.encode(out);
+        body.encode(out);
+    })
+}
+
+fn exists(xid: i32) -> Vec<u8> {
+    request(xid, OpCode::Exists, PathAndWatch { path: "/".into(), watch: false })
+}
+
+fn sync(xid: i32) -> Vec<u8> {
+    request(xid, OpCode::Sync, "/")
+}
+
+#[test]
+fn a_read_waits_for_the_writes_before_it_and_nothing_else() {
+    let mut scene = Scene::start();
+    scene.receive(&[exists(1), sync(2), exists(3), sync(4), exists(5)].concat());
+    assert_eq!(scene.replies(), [1]);
+    scene.reply(2);
+    assert_eq!(scene.replies(), [2, 3]);
+    scene.reply(4);
+    assert_eq!(scene.replies(), [4, 5]);
+}
+
+#[test]
+fn requests_behind_the_handshake_wait_for_the_session() {
+    let mut scene = Scene::before_handshake();
+    let connect = framed(|out| connect_request(SessionId::NONE).encode(out));
+    scene.receive(&[connect, exists(1)].concat());
+    assert_eq!(scene.sent(), b"", "nothing is answered before the session is open");
+    scene.decide(vec![Outcome::Connected {
+        connection: scene.client,
+        session: Some(SESSION),
+        timeout_ms: 4000,
+        read_only: None,
+    }]);
+    let sent = scene.sent();
+    assert_eq!(sent[..4], 36_u32.to_be_bytes(), "no read-only flag for a client that sent none");
+    assert_eq!(ReplyHeader::from_bytes(&sent[44..]).map(|header| header.xid), Ok(Xid(1)));
+}
+
+#[test]
+fn bytes_may_come_one_at_a_time() {
+    let mut scene = Scene::start();
+    for byte in [exists(1), exists(2)].concat() {
+        scene.receive(&[byte]);
+    }
+    assert_eq!(scene.replies(), [1, 2]);
+}
+
+#[test]
+fn an_oversized_a_negative_and_a_short_frame_close_the_connection() {
+    let limit = test_settings().frame_limit as i32;
+    for bytes in [(limit + 1).to_be_bytes().to_vec(), (-5_i32).to_be_bytes().to_vec(), framed(|_| {})] {
+        let mut scene = Scene::start();
+        scene.receive(&bytes);
+        assert!(scene.is_closing(), "{bytes:?}");
+        assert_eq!(scene.sent(), b"");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_answered_as_expired_and_the_replica_never_hears_of_it() {
+    let mut scene = Scene::before_handshake();
+    scene.receive(&framed(|out| connect_request(SESSION).encode(out)));
+    assert!(scene.worker.take_requests().is_empty());
+    assert!(scene.is_closing());
+    assert_eq!(scene.sent()[8..20], [0; 12], "timeout 0, session 0");
+}
+
+#[test]
+fn a_client_from_the_future_is_closed_without_a_byte() {
+    let mut scene = Scene::before_handshake();
+    let request = ConnectRequest { last_zxid_seen: Zxid(1), ..connect_request(SessionId::NONE) };
+    scene.receive(&framed(|out| request.encode(out)));
+    assert!(scene.is_closing());
+    assert_eq!(scene.sent(), b"");
+}
+
+#[test]
+fn an_unknown_operation_is_refused_in_its_turn_and_closes() {
+    let mut scene = Scene::start();
+    let unknown = framed(|out| RequestHeader { xid: Xid(2), op: 99 }.encode(out));
+    scene.receive(&[sync(1), unknown, exists(3)].concat());
+    assert_eq!(scene.replies(), [0; 0]);
+    scene.reply(1);
+    assert_eq!(scene.replies(), [1, 2]);
+    assert!(scene.is_closing());
+}
+
+#[test]
+fn a_client_that_does_not_read_is_no_longer_read_from_and_nothing_is_lost() {
+    let mut scene = Scene::start();
+    let requests: Vec<u8> = (1..=40_000).flat_map(exists).collect();
+    scene.receive(&requests);
+    assert!(!scene.worker.wants_input(scene.client), "too much output waits");
+    let mut answered = 0;
+    while answered < 40_000 {
+        let replies = scene.replies();
+        assert!(!replies.is_empty(), "stuck after {answered}");
+        answered += replies.len();
+        scene.worker.resume(&scene.tree, NOW);
+    }
+    assert!(scene.worker.wants_input(scene.client));
+}
+
+#[test]
+fn a_four_letter_word_is_passed_on_with_its_argument() {
+    let mut scene = Scene::before_handshake();
+    scene.receive(b"stm");
+    scene.receive(b"k\0\0\0\0\0\0");
+    assert!(scene.worker.take_commands().is_empty());
+    scene.receive(b"\x01\x32");
+    let commands = scene.worker.take_commands();
+    assert_eq!((commands[0].word, commands[0].argument), (*b"stmk", 0x132));
+    scene.worker.on_answer(scene.client, b"306");
+    assert_eq!(scene.sent(), b"306");
+    assert!(scene.is_closing());
+}
+
+#[test]
+fn late_outcomes_find_nobody_on_a_slot_used_again() {
+    let mut scene = Scene::start();
+    scene.receive(&sync(1));
+    let gone = scene.client;
+    scene.worker.on_closed(gone);
+    scene.client = scene.worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5001)));
+    assert_eq!(scene.client.slot, gone.slot);
+    let reply = Outcome::Reply { connection: gone, frame: 0..0, err: 0, close: true };
+    scene.decide(vec![reply, Outcome::Close { connection: gone }]);
+    assert!(!scene.is_closing());
+}
