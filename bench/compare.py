@@ -109,7 +109,7 @@ class Server:
                 raise Failure(f"the server ended with status {self.process.returncode}: {self.last_words()}")
             if reads(self.port, read):
                 return time.monotonic() - began
-            time.sleep(0.002)
+            time.sleep(0.005)
         raise Failure(f"no read within 120 s: {self.last_words()}")
 
     def stop(self):
@@ -168,13 +168,13 @@ def size_of(path):
 
 
 def reads(port, path):
-    """Whether a new session can read `path`."""
+    """Whether a new session can read `path`, soon: a server that starts may leave a connection hanging."""
     name = path.encode()
     connect = struct.pack(">iiqiqi16sb", 45, 0, 0, 10_000, 0, 16, bytes(16), 0)
     read = struct.pack(f">iiii{len(name)}sb", 13 + len(name), 1, 4, len(name), name, 0)
     close = struct.pack(">iii", 8, 2, -11)
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5) as connection:
             connection.sendall(connect)
             frame(connection)
             connection.sendall(read)
