@@ -32,7 +32,6 @@ import org.apache.curator.framework.recipes.shared.SharedCountListener;
 import org.apache.curator.framework.recipes.shared.SharedCountReader;
 import org.apache.curator.framework.state.ConnectionState;
 import org.apache.curator.retry.RetryOneTime;
-import org.apache.curator.utils.ZKPaths;
 import org.apache.zookeeper.CreateMode;
 import org.apache.zookeeper.KeeperException;
 
@@ -310,9 +309,6 @@ public final class Recipes {
         }
         tell("members " + mine.getCurrentMembers().keySet());
         mine.close();
-        TreeSet<String> left = new TreeSet<>(ZKPaths.getSortedChildren(
-                two.getZookeeperClient().getZooKeeper(), "/curator/group"));
-        tell("in the group's node " + left);
     }
 
     private interface Work<T> {

@@ -109,7 +109,7 @@ fn write_until_closed(address: SocketAddr, path: &str, progress: &mpsc::Sender<(
 
 fn post(client: &mut Client, path: &str, write: usize) {
     let number = (write / 2).to_string();
-    if write % 2 == 0 {
+    if write.is_multiple_of(2) {
         let record = create_record(&format!("{path}/{number}"), b"x", &Acl::open(), flag::PERSISTENT);
         client.post(op::CREATE, &record);
     } else {
