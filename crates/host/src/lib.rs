@@ -1,1 +1,30 @@
 //! The real world around a server: sockets, disk, clock, signals, reports.
+//!
+//! ```text
+//! acceptor ─▶ workers ⇄ replica ─▶ log          words ─▶ asks workers and replica
+//!                └──── tree ────┘ ─▶ snapshot   purge ─▶ old files
+//! ```
+//!
+//! Each box is a thread. A worker has its connections to itself, the replica has the log; they share the tree
+//! and write letters for all else. Nothing here decides anything about requests: that is `server`'s.
+
+mod acceptor;
+mod admission;
+mod clock;
+pub mod disk;
+mod mail;
+mod replica;
+mod reporter;
+mod settings;
+mod shared;
+mod snapshot;
+mod sockets;
+mod start;
+pub mod version;
+mod worker;
+
+pub use mail::ToWorker;
+pub use reporter::Reporter;
+pub use shared::Shared;
+pub use start::{StartError, run};
+pub use worker::Question;

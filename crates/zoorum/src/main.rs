@@ -1,3 +1,57 @@
 //! The `zoorum` binary.
 
-fn main() {}
+mod server;
+mod word;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use zoorum_bench::BenchArgs;
+
+/// A coordination service that takes Apache ZooKeeper's place.
+#[derive(Parser)]
+#[command(name = "zoorum", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a server in the foreground.
+    ///
+    /// Without arguments it serves port 2181 with its data in ./zoorum-data. With one, that is the
+    /// configuration file; with two to four they are port, data directory, tickTime and maxClientCnxns.
+    /// Properties may be given as -Dname=value, here or in SERVER_JVMFLAGS and JVMFLAGS.
+    Server(server::ServerArgs),
+    /// Measure a server, this one or any other that speaks ZooKeeper's protocol.
+    Bench(BenchArgs),
+    /// Ask a server by one of its four-letter words.
+    #[command(name = "four-letter-word")]
+    FourLetterWord(word::WordArgs),
+    /// Say which ZooKeeper this stands for.
+    Version,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Server(arguments) => server::run(arguments),
+        Command::Bench(arguments) => report(zoorum_bench::run(arguments)),
+        Command::FourLetterWord(arguments) => report(word::run(&arguments)),
+        Command::Version => {
+            println!("{}", zoorum_host::version::announcement());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Success, or what went wrong on stderr.
+fn report(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("zoorum: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

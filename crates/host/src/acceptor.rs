@@ -1,0 +1,83 @@
+//! The acceptor's thread: takes connections from the port and deals them out to the workers.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::mail::ToWorker;
+use crate::shared::Shared;
+
+/// Connections that may wait to be accepted. A restart brings every client at once, so it is far above the
+/// system's default; the system caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 8192;
+/// Pause after a failed accept: what it fails for, such as a lack of descriptors, does not go at once.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How client sockets are set up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ListenOptions {
+    /// Connections that may wait to be accepted, if configured.
+    pub backlog: Option<i32>,
+    /// Whether clients are probed when silent.
+    pub keep_alive: bool,
+}
+
+/// Binds the client port.
+pub fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(options.backlog.unwrap_or(BACKLOG))?;
+    Ok(socket.into())
+}
+
+/// Accepts until the process ends.
+pub(crate) fn run(shared: &Arc<Shared>, listener: &TcpListener, options: ListenOptions) {
+    let mut turns = (0..shared.workers.len()).cycle();
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                let turn = turns.next().unwrap_or_default();
+                if let Err(error) = admit(shared, stream, peer, options, turn) {
+                    tracing::warn!(%error, %peer, "cannot set up a new connection, closing it");
+                }
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+            Err(error) => {
+                tracing::error!(%error, "cannot accept connections");
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+fn admit(
+    shared: &Shared,
+    stream: TcpStream,
+    peer: SocketAddr,
+    options: ListenOptions,
+    turn: usize,
+) -> io::Result<()> {
+    if let Err(refusal) = shared.admission.admit(peer.ip()) {
+        tracing::warn!("{refusal}");
+        // Reset rather than closed: nothing lingers on our side for a client that comes too often.
+        return SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    }
+    let prepared = stream
+        .set_nodelay(true)
+        .and_then(|()| stream.set_nonblocking(true))
+        .and_then(|()| SockRef::from(&stream).set_keepalive(options.keep_alive));
+    if let Err(error) = prepared {
+        shared.admission.leave(peer.ip());
+        return Err(error);
+    }
+    shared.workers[turn].send(ToWorker::Accepted(mio::net::TcpStream::from_std(stream), peer));
+    Ok(())
+}

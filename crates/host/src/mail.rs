@@ -1,0 +1,128 @@
+//! Letter boxes between threads. A batch is put in with one lock, and a sleeper is woken only if it sleeps.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use mio::Waker;
+use mio::net::TcpStream;
+use parking_lot::{Condvar, Mutex};
+use zoorum_server::message::{ConnectionId, Outcomes, Requests, WorkerId};
+use zoorum_server::replica::ReplicaReport;
+use zoorum_server::worker::{WatchReport, WorkerReport};
+
+/// What a worker finds in its box.
+#[derive(Debug)]
+pub enum ToWorker {
+    /// The replica has decided.
+    Outcomes(Outcomes),
+    /// A client has connected.
+    Accepted(TcpStream, SocketAddr),
+    /// The text that answers a four-letter word.
+    Answer(ConnectionId, Vec<u8>),
+    /// Tell of yourself.
+    Report(Sender<WorkerReport>),
+    /// Tell of your watches.
+    ReportWatches(Sender<WatchReport>),
+    /// Start counting anew: the server's figures.
+    ResetCounters,
+    /// Start counting anew: each connection's figures.
+    ResetConnections,
+}
+
+/// What the replica finds in its box.
+#[derive(Debug)]
+pub enum ToReplica {
+    /// A worker asks.
+    Requests(WorkerId, Requests),
+    /// Tell of yourself.
+    Report(Sender<ReplicaReport>),
+    /// Finish what is in flight, and end.
+    Stop,
+}
+
+/// A worker's box. The worker sleeps in `poll`, from which its waker fetches it.
+pub struct WorkerBox {
+    mail: Mutex<Vec<ToWorker>>,
+    waker: Waker,
+    sleeping: AtomicBool,
+}
+
+impl WorkerBox {
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self { mail: Mutex::default(), waker, sleeping: AtomicBool::new(false) }
+    }
+
+    /// Puts a message in without waking the worker: [`Self::wake`] is to follow.
+    pub(crate) fn put(&self, message: ToWorker) {
+        self.mail.lock().push(message);
+    }
+
+    /// Wakes the worker if it sleeps.
+    pub(crate) fn wake(&self) {
+        if self.sleeping.swap(false, Ordering::SeqCst)
+            && let Err(error) = self.waker.wake()
+        {
+            // The worker still wakes at its next tick; its clients wait that much longer.
+            tracing::error!(%error, "cannot wake a worker");
+        }
+    }
+
+    /// Puts a message in and sees that it is read.
+    pub fn send(&self, message: ToWorker) {
+        self.put(message);
+        self.wake();
+    }
+
+    /// Says that the worker is about to sleep. Whether it may: there must be no mail.
+    pub(crate) fn may_sleep(&self) -> bool {
+        self.sleeping.store(true, Ordering::SeqCst);
+        let may_sleep = self.mail.lock().is_empty();
+        if !may_sleep {
+            self.sleeping.store(false, Ordering::SeqCst);
+        }
+        may_sleep
+    }
+
+    pub(crate) fn is_awake(&self) {
+        self.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    /// Takes all messages, in order, leaving the memory of `into` for the next ones.
+    pub(crate) fn take(&self, into: &mut Vec<ToWorker>) {
+        std::mem::swap(&mut *self.mail.lock(), into);
+    }
+}
+
+/// The replica's box.
+#[derive(Default)]
+pub struct ReplicaBox {
+    mail: Mutex<Vec<ToReplica>>,
+    arrived: Condvar,
+}
+
+impl ReplicaBox {
+    /// Puts a message in and sees that it is read.
+    pub fn send(&self, message: ToReplica) {
+        self.mail.lock().push(message);
+        self.arrived.notify_one();
+    }
+
+    /// Takes all messages, in order, waiting for one until `patience` is over.
+    pub(crate) fn take(&self, into: &mut Vec<ToReplica>, patience: Duration) {
+        let mut mail = self.mail.lock();
+        if mail.is_empty() {
+            self.arrived.wait_for(&mut mail, patience);
+        }
+        std::mem::swap(&mut *mail, into);
+    }
+}
+
+/// A poll and the box whose waker fetches it.
+pub(crate) fn worker_box(token: mio::Token) -> io::Result<(mio::Poll, WorkerBox)> {
+    let poll = mio::Poll::new()?;
+    let waker = Waker::new(poll.registry(), token)?;
+    Ok((poll, WorkerBox::new(waker)))
+}

@@ -1,0 +1,138 @@
+//! The replica's thread: requests in, the log, the tree, outcomes out.
+//!
+//! Everything that has come while the last batch was on its way to the disk is the next batch: group commit
+//! needs no clock. The log is written and synced on this thread, because a lone write would otherwise pay for
+//! two more wake-ups; while it waits for the disk, reads go on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zoorum_proto::Zxid;
+use zoorum_server::Replica;
+use zoorum_server::message::WorkerId;
+use zoorum_server::time::Monotonic;
+use zoorum_storage::{Disk, LogError, TxnLog};
+
+use crate::mail::{ToReplica, ToWorker};
+use crate::shared::Shared;
+use crate::snapshot::SnapshotThread;
+
+/// A sync that takes longer is told to the operator.
+pub(crate) struct SlowSync {
+    pub(crate) threshold: Duration,
+}
+
+/// A replica with its thread's belongings.
+pub(crate) struct ReplicaThread<D: Disk> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) replica: Replica,
+    pub(crate) log: TxnLog<D>,
+    pub(crate) snapshots: SnapshotThread,
+    pub(crate) slow_sync: SlowSync,
+    pub(crate) next_tick_at: Monotonic,
+    pub(crate) snapshot_owed: bool,
+}
+
+impl<D: Disk> ReplicaThread<D> {
+    /// Serves until it is told to stop, or until the log fails: then nothing more may be acknowledged.
+    pub(crate) fn run(mut self) -> Result<(), LogError> {
+        let mut mail = Vec::new();
+        let mut stopping = false;
+        while !stopping {
+            let patience = self.next_tick_at.since(self.shared.clock.monotonic());
+            self.shared.replica.take(&mut mail, patience);
+            stopping = self.step(&mut mail)?;
+        }
+        Ok(())
+    }
+
+    /// Deals with all that has come. Whether the replica is told to stop.
+    fn step(&mut self, mail: &mut Vec<ToReplica>) -> Result<bool, LogError> {
+        let stopping = self.propose(mail);
+        if let Some(proposals) = self.replica.take_proposals() {
+            for (zxid, txn) in proposals.iter() {
+                self.log.append(zxid, txn);
+            }
+            let through = self.sync()?;
+            self.replica.on_synced(through);
+        }
+        self.publish();
+        if self.replica.take_snapshot_due() {
+            self.snapshot_owed = true;
+        }
+        self.start_owed_snapshot();
+        Ok(stopping)
+    }
+
+    /// Hands the mail to the replica, and the time if it is due: after the mail, which may hold the sign of
+    /// life of a session that would expire.
+    fn propose(&mut self, mail: &mut Vec<ToReplica>) -> bool {
+        let mut stopping = false;
+        let now = self.shared.clock.now();
+        let tree = self.shared.tree.read();
+        for message in mail.drain(..) {
+            match message {
+                ToReplica::Requests(worker, requests) => {
+                    self.replica.on_requests(&tree, now, worker, &requests);
+                }
+                // Whoever asked may have given up.
+                ToReplica::Report(reply) => drop(reply.send(self.replica.report())),
+                ToReplica::Stop => stopping = true,
+            }
+        }
+        if now.monotonic >= self.next_tick_at {
+            self.replica.on_tick(&tree, now);
+            self.next_tick_at = now.monotonic + self.shared.settings.tick / 2;
+        }
+        stopping
+    }
+
+    fn sync(&mut self) -> Result<Zxid, LogError> {
+        let started = self.shared.clock.monotonic();
+        let synced = self.log.sync()?;
+        let took = self.shared.clock.monotonic().since(started);
+        if took > self.slow_sync.threshold {
+            tracing::warn!(
+                "fsync-ing the write ahead log took {}ms which will adversely effect operation latency.\
+                 File size is {} bytes. See the ZooKeeper troubleshooting guide",
+                took.as_millis(),
+                self.log.file_length(),
+            );
+        }
+        Ok(synced.through)
+    }
+
+    /// Applies what is committed and tells the workers, all under the tree's exclusive lock: a worker that
+    /// sees the new tree finds the news in its box.
+    fn publish(&mut self) {
+        let mut woken = Vec::new();
+        let tell = |replica: &mut Replica, woken: &mut Vec<WorkerId>| {
+            for (worker, id) in self.shared.workers.iter().zip(0..) {
+                let outcomes = replica.take_outcomes(WorkerId(id));
+                if !outcomes.is_empty() {
+                    worker.put(ToWorker::Outcomes(outcomes));
+                    woken.push(WorkerId(id));
+                }
+            }
+        };
+        if self.replica.can_apply() {
+            let mut tree = self.shared.tree.write();
+            let watching = self.shared.watching();
+            self.replica.apply(&mut tree, &watching);
+            tell(&mut self.replica, &mut woken);
+        } else {
+            tell(&mut self.replica, &mut woken);
+        }
+        woken.into_iter().for_each(|id| self.shared.worker(id).wake());
+    }
+
+    /// A snapshot that fell due while another was being written is owed until that one is done.
+    fn start_owed_snapshot(&mut self) {
+        if self.snapshot_owed && self.snapshots.is_idle() {
+            self.snapshot_owed = false;
+            self.log.roll();
+            let start = self.shared.tree.write().begin_snapshot();
+            self.snapshots.start(start);
+        }
+    }
+}

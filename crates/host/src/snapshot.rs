@@ -1,0 +1,83 @@
+//! The snapshot thread: writes the tree as it was at one zxid, while it changes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::{io, thread};
+
+use zoorum_storage::{Disk, SnapshotError, SnapshotOptions, SnapshotWriter};
+use zoorum_tree::SnapshotStart;
+
+use crate::shared::Shared;
+
+/// Znodes encoded at a time. The tree is locked for as long, so it is a matter of tens of microseconds.
+const STEP: usize = 128;
+/// Bytes collected before they are written.
+const CHUNK: usize = 256 << 10;
+
+/// The way to the snapshot thread.
+pub(crate) struct SnapshotThread {
+    starts: Sender<SnapshotStart>,
+    busy: Arc<AtomicBool>,
+}
+
+impl SnapshotThread {
+    /// Starts the thread, which sleeps until a snapshot is due.
+    pub(crate) fn spawn<D: Disk>(shared: Arc<Shared>, disk: D, options: SnapshotOptions) -> io::Result<Self> {
+        let (starts, received) = channel();
+        let busy = Arc::new(AtomicBool::new(false));
+        let writer = Writer { shared, disk, options, busy: Arc::clone(&busy) };
+        thread::Builder::new().name("snapshot".to_owned()).spawn(move || writer.run(&received))?;
+        Ok(Self { starts, busy })
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.busy.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn start(&self, start: SnapshotStart) {
+        self.busy.store(true, Ordering::Release);
+        // The thread ends only with the process.
+        let _ = self.starts.send(start);
+    }
+}
+
+struct Writer<D> {
+    shared: Arc<Shared>,
+    disk: D,
+    options: SnapshotOptions,
+    busy: Arc<AtomicBool>,
+}
+
+impl<D: Disk> Writer<D> {
+    fn run(&self, starts: &Receiver<SnapshotStart>) {
+        for start in starts {
+            let zxid = start.zxid;
+            let started = self.shared.clock.monotonic();
+            match self.write(&start) {
+                Ok(()) => {
+                    let took = self.shared.clock.monotonic().since(started);
+                    tracing::info!(%zxid, "Snapshot taken in {} ms", took.as_millis());
+                }
+                // The log still has everything: the server goes on, and tries again when the next one is due.
+                Err(error) => tracing::error!(%zxid, %error, "cannot write a snapshot"),
+            }
+            self.shared.tree.write().end_snapshot();
+            self.busy.store(false, Ordering::Release);
+        }
+    }
+
+    fn write(&self, start: &SnapshotStart) -> Result<(), SnapshotError> {
+        let mut writer = SnapshotWriter::start(&self.disk, start, &self.options)?;
+        let mut nodes = Vec::with_capacity(2 * CHUNK);
+        let mut done = false;
+        while !done {
+            while !done && nodes.len() < CHUNK {
+                done = self.shared.tree.write().snapshot_step(STEP, &mut nodes);
+            }
+            writer.nodes(&nodes)?;
+            nodes.clear();
+        }
+        writer.finish()
+    }
+}

@@ -1,0 +1,153 @@
+//! A worker's sockets: what is ready, what was read, what is yet to be written.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::IpAddr;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use zoorum_server::message::ConnectionId;
+
+/// One client's socket. Readiness is reported once, at its edge, so it is remembered until used up.
+pub(crate) struct Socket {
+    stream: TcpStream,
+    pub(crate) id: ConnectionId,
+    pub(crate) address: IpAddr,
+    readable: bool,
+    writable: bool,
+    /// Already among those to be read from.
+    queued: bool,
+}
+
+/// What became of a read.
+pub(crate) enum ReadOutcome {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// The client is gone.
+    Closed,
+}
+
+/// Sockets by the slot of their connection, which is their token too.
+#[derive(Default)]
+pub(crate) struct Sockets {
+    slots: Vec<Option<Socket>>,
+    /// Slots that may have something to read.
+    ready: Vec<u32>,
+}
+
+impl Sockets {
+    pub(crate) fn insert(
+        &mut self,
+        registry: &Registry,
+        mut stream: TcpStream,
+        id: ConnectionId,
+        address: IpAddr,
+    ) -> io::Result<()> {
+        registry.register(&mut stream, Token(id.slot as usize), Interest::READABLE | Interest::WRITABLE)?;
+        let slot = id.slot as usize;
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        let socket = Socket { stream, id, address, readable: false, writable: true, queued: false };
+        self.slots[slot] = Some(socket);
+        Ok(())
+    }
+
+    /// Closes the socket; its address, if there was one.
+    pub(crate) fn remove(&mut self, registry: &Registry, id: ConnectionId) -> Option<IpAddr> {
+        let slot = self.slots.get_mut(id.slot as usize)?;
+        let mut socket = slot.take_if(|socket| socket.id == id)?;
+        if let Err(error) = registry.deregister(&mut socket.stream) {
+            tracing::debug!(%error, "cannot deregister a socket that is about to be closed");
+        }
+        Some(socket.address)
+    }
+
+    /// The system reports readiness. The connection, if it can be written to again.
+    pub(crate) fn on_event(&mut self, event: &mio::event::Event) -> Option<ConnectionId> {
+        let slot = event.token().0;
+        let socket = self.slots.get_mut(slot)?.as_mut()?;
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            socket.readable = true;
+            if !std::mem::replace(&mut socket.queued, true) {
+                self.ready.push(socket.id.slot);
+            }
+        }
+        let unblocked = event.is_writable() && !std::mem::replace(&mut socket.writable, event.is_writable());
+        unblocked.then_some(socket.id)
+    }
+
+    /// The connection may be read from again: its socket is looked at if it has something.
+    pub(crate) fn on_wanted(&mut self, id: ConnectionId) {
+        if let Some(Some(socket)) = self.slots.get_mut(id.slot as usize)
+            && socket.readable
+            && !std::mem::replace(&mut socket.queued, true)
+        {
+            self.ready.push(id.slot);
+        }
+    }
+
+    /// Whether a socket waits to be read.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The connections whose sockets may have something to read.
+    pub(crate) fn take_ready(&mut self, into: &mut Vec<ConnectionId>) {
+        into.clear();
+        for slot in self.ready.drain(..) {
+            if let Some(Some(socket)) = self.slots.get_mut(slot as usize) {
+                socket.queued = false;
+                into.push(socket.id);
+            }
+        }
+    }
+
+    /// Reads once. A read that does not fill the buffer has emptied the socket.
+    pub(crate) fn read(&mut self, id: ConnectionId, buffer: &mut [u8]) -> ReadOutcome {
+        let Some(Some(socket)) = self.slots.get_mut(id.slot as usize) else { return ReadOutcome::Nothing };
+        match socket.stream.read(buffer) {
+            Ok(0) => ReadOutcome::Closed,
+            Ok(count) => {
+                if count < buffer.len() {
+                    socket.readable = false;
+                } else if !std::mem::replace(&mut socket.queued, true) {
+                    self.ready.push(id.slot);
+                }
+                ReadOutcome::Bytes(count)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                socket.readable = false;
+                ReadOutcome::Nothing
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                if !std::mem::replace(&mut socket.queued, true) {
+                    self.ready.push(id.slot);
+                }
+                ReadOutcome::Nothing
+            }
+            Err(_) => ReadOutcome::Closed,
+        }
+    }
+
+    /// Writes as much as the socket takes: how many bytes, or `None` if the client is gone.
+    pub(crate) fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> Option<usize> {
+        let Some(Some(socket)) = self.slots.get_mut(id.slot as usize) else { return None };
+        if !socket.writable || bytes.is_empty() {
+            return Some(0);
+        }
+        match socket.stream.write(bytes) {
+            Ok(count) => {
+                socket.writable = count == bytes.len();
+                Some(count)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                socket.writable = false;
+                Some(0)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Some(0),
+            Err(_) => None,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `zoorum server`: from arguments and environment to a running server.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use zoorum_config::{ConfigError, Level, Sources, Start, load};
+
+/// Where the data lies if nothing says so.
+const DATA_DIR: &str = "./zoorum-data";
+
+/// How the server is to be started.
+#[derive(Args)]
+pub(crate) struct ServerArgs {
+    /// `start-foreground` may stand first; then as above.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs the server until a signal ends it.
+pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
+    let mut arguments = arguments.arguments;
+    if arguments.first().is_some_and(|word| word == "start-foreground") {
+        arguments.remove(0);
+    }
+    let sources = match sources(arguments) {
+        Ok(sources) => sources,
+        Err(error) => return refuse(&error),
+    };
+    let loaded = match load(&sources, |path| std::fs::read(path)) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error),
+    };
+    for notice in &loaded.notices {
+        match notice.level {
+            Level::Info => tracing::info!("{}", notice.text),
+            Level::Warn => tracing::warn!("{}", notice.text),
+            Level::Error => tracing::error!("{}", notice.text),
+        }
+    }
+    if matches!(sources.start, Start::BuiltIn { .. }) {
+        println!(
+            "Zoorum serves port 2181, data in {DATA_DIR}; talk to it with: zkCli.sh -server 127.0.0.1:2181"
+        );
+    }
+    match zoorum_host::run(&loaded.config) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error}");
+            eprintln!("zoorum: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn sources(arguments: Vec<String>) -> Result<Sources, ConfigError> {
+    let without_arguments = Start::BuiltIn { data_dir: PathBuf::from(DATA_DIR) };
+    Sources::of_process(arguments, |name| std::env::var(name).ok(), without_arguments)
+}
+
+/// Says what is wrong with the configuration, in the words that operators know first.
+fn refuse(error: &ConfigError) -> ExitCode {
+    if let Some(line) = error.stderr_line() {
+        eprintln!("{line}");
+    }
+    eprintln!("zoorum: {error}");
+    ExitCode::from(error.exit_code())
+}
