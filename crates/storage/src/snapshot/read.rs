@@ -193,16 +193,20 @@ impl<R: Read> Unsealed<R> {
             return Ok(());
         }
         if self.more_than(LAST_ZXID_LENGTH - 1)? && !self.more_than(LAST_ZXID_LENGTH)? {
-            summary.last_zxid = Some(self.record(|input| Zxid::decode(input))?);
+            summary.last_zxid = Some(self.zxid()?);
             return self.seal();
         }
         summary.digest = self.record(decode_digest)?;
         self.seal()?;
         if self.more_than(LAST_ZXID_LENGTH - 1)? {
-            summary.last_zxid = Some(self.record(|input| Zxid::decode(input))?);
+            summary.last_zxid = Some(self.zxid()?);
             self.seal()?;
         }
         Ok(())
+    }
+
+    fn zxid(&mut self) -> Result<Zxid, SnapshotReadError> {
+        self.record(|input| i64::decode(input).map(Zxid))
     }
 
     fn seal(&mut self) -> Result<(), SnapshotReadError> {

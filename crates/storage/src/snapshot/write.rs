@@ -60,8 +60,8 @@ pub struct SnapshotWriter<D: Disk> {
 
 enum Pack {
     None,
-    Gz(GzEncoder<Vec<u8>>),
-    Snappy(Packer),
+    Gz(Box<GzEncoder<Vec<u8>>>),
+    Snappy(Box<Packer>),
 }
 
 impl<D: Disk> SnapshotWriter<D> {
@@ -83,8 +83,8 @@ impl<D: Disk> SnapshotWriter<D> {
         let mut out = Vec::with_capacity(2 * WRITE_BYTES);
         let pack = match options.compression {
             Compression::None => Pack::None,
-            Compression::Gz => Pack::Gz(GzEncoder::new(Vec::new(), flate2::Compression::default())),
-            Compression::Snappy => Pack::Snappy(Packer::new(&mut out)),
+            Compression::Gz => Pack::Gz(Box::new(GzEncoder::new(Vec::new(), flate2::Compression::default()))),
+            Compression::Snappy => Pack::Snappy(Box::new(Packer::new(&mut out))),
         };
         let mut writer = Self {
             disk: disk.clone(),
