@@ -34,6 +34,7 @@ import org.apache.curator.framework.state.ConnectionState;
 import org.apache.curator.retry.RetryOneTime;
 import org.apache.zookeeper.CreateMode;
 import org.apache.zookeeper.KeeperException;
+import org.apache.zookeeper.data.Stat;
 
 /** Curator's recipes, each with two sessions. Told is what a recipe promises, not its nodes' names. */
 public final class Recipes {
@@ -286,13 +287,16 @@ public final class Recipes {
 
     private static void nodes() throws Exception {
         tell("== nodes");
-        CompletableFuture<Boolean> recreated = new CompletableFuture<>();
         PersistentNode node = new PersistentNode(one, CreateMode.EPHEMERAL, false, "/node", bytes("x"));
         node.start();
         tell("created " + node.waitForInitialCreate(PATIENCE_S, TimeUnit.SECONDS));
-        node.getListenable().addListener(path -> recreated.complete(true));
+        long created = two.checkExists().forPath("/node").getCzxid();
         two.delete().forPath("/node");
-        tell("recreated " + get(recreated) + " " + text(two.getData().forPath("/node")));
+        Stat again = null;
+        while (again == null || again.getCzxid() == created) {
+            again = two.checkExists().forPath("/node");
+        }
+        tell("recreated " + text(two.getData().forPath("/node")));
         node.close();
         tell("left " + (two.checkExists().forPath("/node") != null));
         GroupMember mine = new GroupMember(one, "/group", "one");
