@@ -120,7 +120,7 @@ impl Tree {
     pub(crate) fn recount(&mut self, accounted: &str) {
         let stats_path = stats_path(accounted);
         let Some(stats) = self.slot(&stats_path) else { return };
-        let (count, bytes) = self.usage_below(accounted);
+        let (count, bytes) = self.slot(accounted).map_or((0, 0), |top| self.usage(top));
         let mut usage = QuotaText::default();
         usage.values.insert(COUNT.to_owned(), count);
         usage.values.insert(BYTES.to_owned(), bytes);

@@ -192,15 +192,13 @@ impl Tree {
         &self.quotas
     }
 
-    /// Znodes and bytes of data at `path` and below it.
-    pub(crate) fn usage_below(&self, path: &str) -> (i64, i64) {
+    /// How many znodes there are from this one on downwards, and the bytes of their data.
+    pub(crate) fn usage(&self, top: Slot) -> (i64, i64) {
         let (mut count, mut bytes) = (0, 0);
-        if let Some(slot) = self.slot(path) {
-            self.walk(slot, |slot| {
-                count += 1;
-                bytes += self.slab[slot].data_length() as i64;
-            });
-        }
+        self.walk(top, |slot| {
+            count += 1;
+            bytes += self.slab[slot].data_length() as i64;
+        });
         (count, bytes)
     }
 

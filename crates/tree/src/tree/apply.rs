@@ -160,9 +160,12 @@ impl Tree {
         let history = History::created(header.zxid, header.time, kind, content);
         let acl = self.acls.acquire(&create.acl);
         let slot = self.attach(parent, &create.path, name, create.data, history, acl);
-        self.quota_created(&create.path, parent_path, name, create.data);
+        // As it is created: usage of a quota, which overwrites data, comes after.
+        let stat = self.slab[slot].stat();
+        self.quota_created(parent_path, name);
+        self.account(&create.path, 1, create.data.map_or(0, <[u8]>::len) as i64);
         self.report(ChangeKind::Created, &create.path, header.zxid, slot, observer);
-        Outcome::Created(self.slab[slot].stat())
+        Outcome::Created(stat)
     }
 
     fn delete(&mut self, header: &TxnHeader, path: &str, observer: Observer<'_>) -> Outcome {
@@ -178,10 +181,11 @@ impl Tree {
         let Some(slot) = self.child(parent, name) else {
             return Outcome::error(ErrorCode::NoNode);
         };
-        let data_length = self.slab[slot].data_length();
+        let (count, bytes) = self.usage(slot);
         let acl = self.acls.list(self.slab[slot].acl).clone();
         self.detach(slot);
-        self.quota_deleted(path, parent_path, name, data_length);
+        self.quota_deleted(parent_path, name);
+        self.account(path, -count, -bytes);
         let parent_acl = self.acls.list(self.slab[parent].acl);
         observer(Change { kind: ChangeKind::Deleted, path, zxid: header.zxid, acl: &acl, parent_acl });
         Outcome::Deleted
@@ -198,10 +202,11 @@ impl Tree {
             history.mtime = header.time;
         });
         self.replace_data(slot, &set.path, set.data);
+        let stat = self.slab[slot].stat();
         let growth = self.slab[slot].data_length() as i64 - old_length as i64;
         self.account(&set.path, 0, growth);
         self.report(ChangeKind::DataSet, &set.path, header.zxid, slot, observer);
-        Outcome::Set(self.slab[slot].stat())
+        Outcome::Set(stat)
     }
 
     fn set_acl(&mut self, set: &SetAclTxn<'_>) -> Outcome {
@@ -220,8 +225,8 @@ impl Tree {
         observer(Change { kind, path, zxid, acl, parent_acl });
     }
 
-    /// What the server makes of names below `/zookeeper/quota`, and of usage there is a quota for.
-    fn quota_created(&mut self, path: &str, parent_path: &str, name: &str, data: Option<&[u8]>) {
+    /// Names below `/zookeeper/quota` switch accounting on and off.
+    fn quota_created(&mut self, parent_path: &str, name: &str) {
         if let Some(accounted) = quota::accounted_path(parent_path) {
             match name {
                 path::QUOTA_LIMITS => drop(self.quotas.insert(accounted.into())),
@@ -229,16 +234,14 @@ impl Tree {
                 _ => {}
             }
         }
-        self.account(path, 1, data.map_or(0, <[u8]>::len) as i64);
     }
 
-    fn quota_deleted(&mut self, path: &str, parent_path: &str, name: &str, data_length: usize) {
+    fn quota_deleted(&mut self, parent_path: &str, name: &str) {
         if name == path::QUOTA_LIMITS
             && let Some(accounted) = quota::accounted_path(parent_path)
         {
             self.quotas.remove(accounted);
         }
-        self.account(path, -1, -(data_length as i64));
     }
 }
 
