@@ -10,7 +10,6 @@ use std::time::Duration;
 use zoorum_proto::Zxid;
 use zoorum_server::Replica;
 use zoorum_server::message::WorkerId;
-use zoorum_server::time::Monotonic;
 use zoorum_storage::{Disk, LogError, TxnLog};
 
 use crate::mail::{ToReplica, ToWorker};
@@ -29,7 +28,6 @@ pub(crate) struct ReplicaThread<D: Disk> {
     pub(crate) log: TxnLog<D>,
     pub(crate) snapshots: SnapshotThread,
     pub(crate) slow_sync: SlowSync,
-    pub(crate) next_tick_at: Monotonic,
     pub(crate) snapshot_owed: bool,
 }
 
@@ -39,7 +37,7 @@ impl<D: Disk> ReplicaThread<D> {
         let mut mail = Vec::new();
         let mut stopping = false;
         while !stopping {
-            let patience = self.next_tick_at.since(self.shared.clock.monotonic());
+            let patience = self.replica.next_wakeup().since(self.shared.clock.monotonic());
             self.shared.replica.take(&mut mail, patience);
             stopping = self.step(&mut mail)?;
         }
@@ -49,14 +47,18 @@ impl<D: Disk> ReplicaThread<D> {
     /// Deals with all that has come. Whether the replica is told to stop.
     fn step(&mut self, mail: &mut Vec<ToReplica>) -> Result<bool, LogError> {
         let stopping = self.propose(mail);
-        if let Some(proposals) = self.replica.take_proposals() {
+        // What is committed goes first, and nobody waits for the disk while reads hold it up.
+        self.publish();
+        if !self.replica.waits_for_reads()
+            && let Some(proposals) = self.replica.take_proposals()
+        {
             for (zxid, txn) in proposals.iter() {
                 self.log.append(zxid, txn);
             }
             let through = self.sync()?;
             self.replica.on_synced(through);
+            self.publish();
         }
-        self.publish();
         if self.replica.take_snapshot_due() {
             self.snapshot_owed = true;
         }
@@ -80,9 +82,8 @@ impl<D: Disk> ReplicaThread<D> {
                 ToReplica::Stop => stopping = true,
             }
         }
-        if now.monotonic >= self.next_tick_at {
+        if now.monotonic >= self.replica.next_wakeup() {
             self.replica.on_tick(&tree, now);
-            self.next_tick_at = now.monotonic + self.shared.settings.tick / 2;
         }
         stopping
     }

@@ -180,7 +180,6 @@ fn serve(
     drop(asked);
     let _ = Reporter::new(Arc::clone(&shared));
     let replica = ReplicaThread {
-        next_tick_at: clock.monotonic(),
         slow_sync: SlowSync { threshold: config.storage.fsync_warning_threshold },
         // Without a snapshot of just this state, the next start would have more to replay.
         snapshot_owed: !recovered.snapshot_is_current,

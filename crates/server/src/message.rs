@@ -43,13 +43,8 @@ pub struct Requests {
     pub bytes: Vec<u8>,
     /// What is asked.
     pub items: Vec<Request>,
-}
-
-impl Requests {
-    /// Whether there is nothing to ask.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
+    /// How many [`Outcomes`] the worker has dealt with.
+    pub outcomes_seen: u64,
 }
 
 /// One thing that a worker asks of the replica.
@@ -69,6 +64,9 @@ pub enum Request {
         body: Range<usize>,
         /// Who the client was when it sent it.
         identity: Identity,
+        /// Whether reads of the same connection wait between this write and an earlier one: they must not
+        /// see it.
+        behind_reads: bool,
     },
     /// Open a session, or take one up again.
     Connect {
@@ -99,12 +97,14 @@ pub struct Outcomes {
     pub bytes: Vec<u8>,
     /// What happened.
     pub items: Vec<Outcome>,
+    /// Whether the replica waits to hear that these were dealt with.
+    pub acknowledge: bool,
 }
 
 impl Outcomes {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.items.is_empty() && !self.acknowledge
     }
 }
 

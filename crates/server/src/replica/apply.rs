@@ -19,7 +19,7 @@ impl Replica {
     /// Applies everything that is committed, and answers whatever has its turn. `watching` tells for each
     /// worker whether any of its connections watches; the others are not told of changes.
     pub fn apply(&mut self, tree: &mut Tree, watching: &[bool]) {
-        while self.can_apply() {
+        while self.can_apply() && !self.closes_barrier() {
             match self.in_flight.pop_front() {
                 Some(InFlight::Txn { zxid, asker }) => self.apply_next(tree, watching, zxid, &asker),
                 Some(InFlight::Answer { address, xid, answer }) => {
@@ -32,6 +32,21 @@ impl Replica {
         self.check_invariants();
     }
 
+    /// Whether what is next must wait for reads that came before it.
+    fn closes_barrier(&mut self) -> bool {
+        let Some(InFlight::Txn { asker: Asker::Client { address, behind_reads: true, .. }, .. }) =
+            self.in_flight.front()
+        else {
+            return false;
+        };
+        let address = *address;
+        let closes = self.barrier.closes_before(address);
+        if closes {
+            self.outcomes[usize::from(address.worker.0)].acknowledge = true;
+        }
+        closes
+    }
+
     fn apply_next(&mut self, tree: &mut Tree, watching: &[bool], zxid: Zxid, asker: &Asker) {
         let (proposals, at) = self.next_proposal();
         let (logged, range) = &proposals.items[at];
@@ -41,7 +56,7 @@ impl Replica {
         self.counters.commits += 1;
         self.check_digest(tree, zxid, &applied);
         match asker {
-            Asker::Client { address, session, op, xid } => {
+            Asker::Client { address, session, op, xid, .. } => {
                 self.reply(*address, *session, *op, *xid, &txn, &applied);
             }
             Asker::Connect { address, session, timeout_ms, read_only } => {
@@ -99,6 +114,7 @@ impl Replica {
         let err = reply::encode(&mut outcomes.bytes, op, xid, txn, &applied.outcome);
         let close = op == OpCode::CloseSession && txn.header.session == session;
         push_reply(outcomes, address, start, err, close);
+        self.barrier.on_answered(address);
     }
 
     /// The session is closed: so is its connection, unless that waits for the reply to its own request.
@@ -130,6 +146,7 @@ impl Replica {
             }
         };
         push_reply(outcomes, address, start, err, false);
+        self.barrier.on_answered(address);
     }
 }
 

@@ -14,36 +14,39 @@ use crate::time::Monotonic;
 pub(super) struct Containers {
     settings: ContainerSettings,
     next_look_at: Monotonic,
+    /// Found, and yet to be deleted.
     waiting: VecDeque<String>,
-    last_dealt_at: Monotonic,
+    next_deletion_at: Monotonic,
 }
 
 impl Containers {
     pub(super) fn new(settings: ContainerSettings, now: Monotonic) -> Self {
         let next_look_at = now + settings.interval;
-        Self { settings, next_look_at, waiting: VecDeque::new(), last_dealt_at: now }
+        Self { settings, next_look_at, waiting: VecDeque::new(), next_deletion_at: now }
+    }
+
+    /// When [`Self::due`] has something to do.
+    pub(super) fn next_at(&self) -> Monotonic {
+        if self.waiting.is_empty() { self.next_look_at } else { self.next_look_at.min(self.next_deletion_at) }
     }
 
     /// Paths to delete now. They are judged once more when the deletion is proposed.
     pub(super) fn due(&mut self, tree: &Tree, now: Now) -> Vec<String> {
-        if now.monotonic >= self.next_look_at {
-            self.next_look_at = now.monotonic + self.settings.interval;
-            self.waiting = tree.removable(now.wall, self.settings.max_never_used).into();
-            if !self.waiting.is_empty() {
-                self.last_dealt_at = now.monotonic;
-            }
-            return self.waiting.drain(..self.waiting.len().min(1)).collect();
+        let now_wall = now.wall;
+        let now = now.monotonic;
+        if now >= self.next_look_at {
+            self.next_look_at = now + self.settings.interval;
+            self.waiting = tree.removable(now_wall, self.settings.max_never_used).into();
+            self.next_deletion_at = self.next_deletion_at.max(now);
         }
-        if self.waiting.is_empty() {
-            return Vec::new();
+        let spacing = Duration::from_secs(60) / self.settings.max_per_minute.max(1);
+        let mut due = Vec::new();
+        while self.next_deletion_at <= now
+            && let Some(path) = self.waiting.pop_front()
+        {
+            self.next_deletion_at = self.next_deletion_at + spacing;
+            due.push(path);
         }
-        let passed = now.monotonic.since(self.last_dealt_at);
-        let allowance = passed.as_micros() * u128::from(self.settings.max_per_minute)
-            / Duration::from_secs(60).as_micros();
-        let count = self.waiting.len().min(usize::try_from(allowance).unwrap_or(usize::MAX));
-        if count > 0 {
-            self.last_dealt_at = now.monotonic;
-        }
-        self.waiting.drain(..count).collect()
+        due
     }
 }

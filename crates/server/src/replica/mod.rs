@@ -10,6 +10,7 @@
 //! queue, so that answers keep the order of requests.
 
 mod apply;
+mod barrier;
 mod chance;
 mod containers;
 mod propose;
@@ -30,6 +31,7 @@ use zoorum_zab::Broadcast;
 use crate::message::{Address, ConnectionId, Outcome, Outcomes, Request, Requests, WorkerId};
 use crate::settings::Settings;
 use crate::time::Monotonic;
+use barrier::Barrier;
 use chance::Chance;
 use containers::Containers;
 pub use report::{ReplicaCounters, ReplicaReport, SessionReport};
@@ -73,7 +75,7 @@ impl Proposals {
 #[derive(Debug)]
 enum Asker {
     /// A client that sent a request.
-    Client { address: Address, session: SessionId, op: OpCode, xid: Xid },
+    Client { address: Address, session: SessionId, op: OpCode, xid: Xid, behind_reads: bool },
     /// A client that wants a session.
     Connect { address: Address, session: SessionId, timeout_ms: i32, read_only: Option<ReadOnly> },
     /// The server itself.
@@ -111,6 +113,7 @@ pub struct Replica {
     handed_out: VecDeque<Arc<Proposals>>,
     applied_of_first: usize,
     outcomes: Vec<Outcomes>,
+    barrier: Barrier,
     snapshots: SnapshotSchedule,
     containers: Containers,
     counters: ReplicaCounters,
@@ -133,6 +136,7 @@ impl Replica {
             handed_out: VecDeque::new(),
             applied_of_first: 0,
             outcomes: std::iter::repeat_with(Outcomes::default).take(workers).collect(),
+            barrier: Barrier::new(workers),
             snapshots: SnapshotSchedule::new(settings.snapshots.clone(), Chance::new(seed)),
             containers: Containers::new(settings.containers.clone(), now.monotonic),
             counters: ReplicaCounters::default(),
@@ -142,12 +146,20 @@ impl Replica {
 
     /// A worker asks.
     pub fn on_requests(&mut self, tree: &Tree, now: Now, worker: WorkerId, requests: &Requests) {
+        self.barrier.on_seen(worker, requests.outcomes_seen);
         for request in &requests.items {
             match request {
-                Request::Write { connection, session, xid, op, body, identity } => {
+                Request::Write { connection, session, xid, op, body, identity, behind_reads } => {
                     let address = Address { worker, connection: *connection };
                     let body = &requests.bytes[body.clone()];
-                    self.on_write(tree, now, address, *session, *xid, *op, body, identity);
+                    let asker = Asker::Client {
+                        address,
+                        session: *session,
+                        op: *op,
+                        xid: *xid,
+                        behind_reads: *behind_reads,
+                    };
+                    self.on_write(tree, now, asker, body, identity);
                 }
                 Request::Connect { connection, session, timeout_ms, read_only } => {
                     let address = Address { worker, connection: *connection };
@@ -168,8 +180,8 @@ impl Replica {
         }
     }
 
-    /// Time passes. To be called every half tick at least; requests that came before `now` must have been
-    /// handed over first, or a session could expire whose sign of life is on its way.
+    /// Time passes. To be called when [`Self::next_wakeup`] has come; requests that came before `now` must have
+    /// been handed over first, or a session could expire whose sign of life is on its way.
     pub fn on_tick(&mut self, tree: &Tree, now: Now) {
         for session in self.sessions.take_expired(now.monotonic) {
             self.counters.expired_sessions += 1;
@@ -197,6 +209,21 @@ impl Replica {
 
     /// Whether [`Self::apply`] would do anything.
     pub fn can_apply(&self) -> bool {
+        !self.waits_for_reads() && self.has_committed()
+    }
+
+    /// Whether what is committed must wait until a worker has answered reads that came before it. That is a
+    /// matter of moments, in which nothing slow should be begun.
+    pub fn waits_for_reads(&self) -> bool {
+        self.barrier.is_closed()
+    }
+
+    /// When [`Self::on_tick`] is to be called next.
+    pub fn next_wakeup(&self) -> Monotonic {
+        self.sessions.next_expiry().map_or(self.containers.next_at(), |at| at.min(self.containers.next_at()))
+    }
+
+    fn has_committed(&self) -> bool {
         match self.in_flight.front() {
             Some(InFlight::Txn { zxid, .. }) => *zxid <= self.broadcast.committed(),
             Some(InFlight::Answer { .. }) => true,
@@ -207,7 +234,11 @@ impl Replica {
     /// What a worker is to be told since the last call. Changes of the tree are among it, so it must reach
     /// the worker before the worker sees the tree again.
     pub fn take_outcomes(&mut self, worker: WorkerId) -> Outcomes {
-        std::mem::take(&mut self.outcomes[usize::from(worker.0)])
+        let outcomes = std::mem::take(&mut self.outcomes[usize::from(worker.0)]);
+        if !outcomes.is_empty() {
+            self.barrier.on_taken(worker);
+        }
+        outcomes
     }
 
     /// Whether enough has changed that the host should roll the log and write a snapshot. Answers yes once.

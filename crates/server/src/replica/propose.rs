@@ -1,7 +1,7 @@
 //! From requests to proposals.
 
 use zoorum_proto::connect::ReadOnly;
-use zoorum_proto::{Encode, OpCode, SessionId, Txn, TxnHeader, WallClock, WriteOp, Xid, Zxid};
+use zoorum_proto::{Encode, SessionId, Txn, TxnHeader, WallClock, WriteOp, Xid, Zxid};
 use zoorum_tree::{Prepared, Requester, Tree};
 
 use super::{Answer, Asker, InFlight, Now, Replica};
@@ -9,19 +9,10 @@ use crate::message::{Address, Identity};
 
 impl Replica {
     /// A client's write: decided now, in flight until it is durable.
-    #[expect(clippy::too_many_arguments, reason = "a request is these eight things, taken apart once")]
-    pub(super) fn on_write(
-        &mut self,
-        tree: &Tree,
-        now: Now,
-        address: Address,
-        session: SessionId,
-        xid: Xid,
-        op: OpCode,
-        body: &[u8],
-        identity: &Identity,
-    ) {
-        let asker = Asker::Client { address, session, op, xid };
+    pub(super) fn on_write(&mut self, tree: &Tree, now: Now, asker: Asker, body: &[u8], identity: &Identity) {
+        let Asker::Client { address, session, op, xid, .. } = asker else {
+            unreachable!("only clients write")
+        };
         match WriteOp::decode(op, body) {
             // Refused without a place in history: such a request has no effect to order.
             Err(_) => self.answer(address, xid, Answer::Undecodable),

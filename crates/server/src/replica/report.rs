@@ -37,7 +37,7 @@ pub struct SessionReport {
 }
 
 /// All that the replica can tell of itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ReplicaReport {
     /// What it counts.
     pub counters: ReplicaCounters,

@@ -141,6 +141,11 @@ impl Sessions {
         expired
     }
 
+    /// When the next session may end, unless it is heard from.
+    pub(super) fn next_expiry(&self) -> Option<Monotonic> {
+        self.by_expiry.first_key_value().map(|(at, _)| *at)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         self.sessions.iter().map(|(id, session)| (*id, session))
     }

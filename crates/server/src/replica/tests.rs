@@ -34,7 +34,7 @@ impl Scene {
     }
 
     fn ask(&mut self, request: Request, bytes: Vec<u8>) {
-        let requests = Requests { bytes, items: vec![request] };
+        let requests = Requests { bytes, items: vec![request], outcomes_seen: 0 };
         self.replica.on_requests(&self.tree, self.now, WORKER, &requests);
     }
 
@@ -62,21 +62,16 @@ impl Scene {
     }
 
     fn write(&mut self, slot: u32, session: SessionId, xid: i32, op: OpCode, bytes: Vec<u8>) {
-        let body = 0..bytes.len();
-        let identity = [auth::ip([127, 0, 0, 1].into())].into();
-        self.ask(
-            Request::Write { connection: client(slot), session, xid: Xid(xid), op, body, identity },
-            bytes,
-        );
+        self.ask(write(slot, session, xid, op, &bytes, false), bytes);
     }
 
     fn create(&mut self, session: SessionId, xid: i32, path: &str, flags: i32) {
-        let mut bytes = Vec::new();
-        path.encode(&mut bytes);
-        b"x"[..].encode(&mut bytes);
-        vec![Acl::world(Permissions::ALL)].encode(&mut bytes);
-        flags.encode(&mut bytes);
-        self.write(1, session, xid, OpCode::Create, bytes);
+        self.write(1, session, xid, OpCode::Create, create(path, flags));
+    }
+
+    fn create_behind_reads(&mut self, session: SessionId, xid: i32, path: &str) {
+        let bytes = create(path, 0);
+        self.ask(write(1, session, xid, OpCode::Create, &bytes, true), bytes);
     }
 
     fn pass(&mut self, length: Duration) {
@@ -87,6 +82,27 @@ impl Scene {
 
 fn client(slot: u32) -> ConnectionId {
     ConnectionId { slot, generation: 0 }
+}
+
+fn write(slot: u32, session: SessionId, xid: i32, op: OpCode, bytes: &[u8], behind_reads: bool) -> Request {
+    Request::Write {
+        connection: client(slot),
+        session,
+        xid: Xid(xid),
+        op,
+        body: 0..bytes.len(),
+        identity: [auth::ip([127, 0, 0, 1].into())].into(),
+        behind_reads,
+    }
+}
+
+fn create(path: &str, flags: i32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    path.encode(&mut bytes);
+    b"x"[..].encode(&mut bytes);
+    vec![Acl::world(Permissions::ALL)].encode(&mut bytes);
+    flags.encode(&mut bytes);
+    bytes
 }
 
 #[test]
@@ -234,4 +250,20 @@ fn replies_are_frames_with_the_zxid_of_their_change() {
     let header = ReplyHeader::from_bytes(&frame[4..]).expect("a reply has a header");
     assert_eq!(header, ReplyHeader { xid: Xid(5), zxid: Zxid(2), err: 0 });
     assert_eq!(RequestHeader { xid: Xid(5), op: 1 }.to_vec().len(), 8, "ids are four bytes each");
+}
+
+#[test]
+fn a_write_waits_for_the_reads_that_its_connection_sent_before_it() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/a", 0);
+    scene.create_behind_reads(session, 3, "/b");
+    let told = scene.sync();
+    assert!(matches!(told[..], [Outcome::Changed(_), Outcome::Reply { err: 0, .. }]), "{told:?}");
+    assert!(scene.tree.node("/b").is_none(), "a read between the two writes must not see the second");
+    assert!(scene.replica.waits_for_reads() && !scene.replica.can_apply());
+    let seen = Requests { outcomes_seen: 2, ..Requests::default() };
+    scene.replica.on_requests(&scene.tree, scene.now, WORKER, &seen);
+    assert_eq!(scene.apply().len(), 2);
+    assert!(scene.tree.node("/b").is_some());
 }

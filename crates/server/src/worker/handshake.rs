@@ -46,6 +46,8 @@ impl Worker {
         };
         let connection = self.connections.get_mut(id)?;
         connection.phase = Phase::Command;
+        connection.stats.received += 1;
+        self.counters.packets_received += 1;
         self.commands.push(Command { connection: id, word, argument });
         Some(bytes.len()) // whatever follows a word is ignored
     }

@@ -21,7 +21,7 @@ use crate::message::{ConnectionId, Outcome, Outcomes, Request, Requests, WorkerI
 use crate::settings::Settings;
 use crate::time::Monotonic;
 use connection::{Connection, Phase, Waiting};
-pub use report::{ConnectionReport, LatencyReport, WatchReport, WorkerReport};
+pub use report::{ConnectionReport, Counters, LatencyReport, ResponseSize, WatchReport, WorkerReport};
 use table::Table;
 
 /// Bytes waiting to be sent to a client above which we stop reading from it.
@@ -53,6 +53,8 @@ pub struct Worker {
     connections: Table,
     watches: WatchTable,
     requests: Requests,
+    outcomes_seen: u64,
+    owes_acknowledgement: bool,
     dirty: Vec<ConnectionId>,
     paused: Vec<ConnectionId>,
     commands: Vec<Command>,
@@ -77,6 +79,8 @@ impl Worker {
             connections: Table::default(),
             watches: WatchTable::new(seed),
             requests: Requests::default(),
+            outcomes_seen: 0,
+            owes_acknowledgement: false,
             dirty: Vec::new(),
             paused: Vec::new(),
             commands: Vec::new(),
@@ -148,6 +152,8 @@ impl Worker {
                 Outcome::Close { connection } => self.close(*connection),
             }
         }
+        self.outcomes_seen += 1;
+        self.owes_acknowledgement |= outcomes.acknowledge;
     }
 
     /// Whether a connection that is not read from may be read from again: see [`Self::resume`].
@@ -197,18 +203,21 @@ impl Worker {
     pub fn on_answer(&mut self, id: ConnectionId, text: &[u8]) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.output.bytes().extend_from_slice(text);
+            self.counters.packets_sent += 1;
             self.close(id);
         }
     }
 
     /// What the replica is asked since the last call.
     pub fn take_requests(&mut self) -> Requests {
-        std::mem::take(&mut self.requests)
+        self.owes_acknowledgement = false;
+        let requests = std::mem::take(&mut self.requests);
+        Requests { outcomes_seen: self.outcomes_seen, ..requests }
     }
 
     /// Whether the replica is asked anything.
     pub fn has_requests(&self) -> bool {
-        !self.requests.is_empty()
+        !self.requests.items.is_empty() || self.owes_acknowledgement
     }
 
     /// Connections with output to send, or to be closed once it is sent, since the last call. The list is

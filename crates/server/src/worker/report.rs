@@ -147,7 +147,7 @@ pub struct WatchReport {
 }
 
 /// All that a worker can tell of itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct WorkerReport {
     /// What it counts.
     pub counters: Counters,
@@ -155,6 +155,8 @@ pub struct WorkerReport {
     pub connections: Vec<ConnectionReport>,
     /// Requests without an answer.
     pub outstanding: usize,
+    /// Watches of every kind.
+    pub watches: usize,
 }
 
 impl Worker {
@@ -164,6 +166,7 @@ impl Worker {
             counters: self.counters,
             connections: connections(&self.connections),
             outstanding: self.load.requests,
+            watches: self.watches.len(),
         }
     }
 
@@ -203,7 +206,7 @@ fn connections(table: &Table) -> Vec<ConnectionReport> {
             peer: connection.peer,
             session: connection.session(),
             timeout_ms,
-            open: !connection.closing,
+            open: !connection.closing && connection.phase != Phase::Command,
             queued: connection.queue.len(),
             received: stats.received,
             sent: stats.sent,

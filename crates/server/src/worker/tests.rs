@@ -52,7 +52,7 @@ impl Scene {
     }
 
     fn decide(&mut self, items: Vec<Outcome>) {
-        self.worker.on_outcomes(&self.tree, NOW, &Outcomes { bytes: Vec::new(), items });
+        self.worker.on_outcomes(&self.tree, NOW, &Outcomes { items, ..Outcomes::default() });
     }
 
     /// The replica answers the oldest write.
@@ -61,7 +61,7 @@ impl Scene {
         frame::reply(&mut bytes, Xid(xid), Zxid(9), |_| {});
         let frame = 0..bytes.len();
         let items = vec![Outcome::Reply { connection: self.client, frame, err: 0, close: false }];
-        self.worker.on_outcomes(&self.tree, NOW, &Outcomes { bytes, items });
+        self.worker.on_outcomes(&self.tree, NOW, &Outcomes { bytes, items, acknowledge: false });
     }
 
     /// Everything that the client is owed, taken as sent.
@@ -172,7 +172,7 @@ fn an_oversized_a_negative_and_a_short_frame_close_the_connection() {
 fn a_wrong_password_is_answered_as_expired_and_the_replica_never_hears_of_it() {
     let mut scene = Scene::before_handshake();
     scene.receive(&framed(|out| connect_request(SESSION).encode(out)));
-    assert!(scene.worker.take_requests().is_empty());
+    assert!(!scene.worker.has_requests());
     assert!(scene.is_closing());
     assert_eq!(scene.sent()[8..20], [0; 12], "timeout 0, session 0");
 }
