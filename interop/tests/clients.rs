@@ -19,6 +19,8 @@ use zoorum_interop::server::{Kind, Server, Setup};
 const PATIENCE: Duration = Duration::from_secs(240);
 /// How often its process is asked meanwhile.
 const POLL: Duration = Duration::from_millis(20);
+/// How much of a difference is told: the first line of it matters most.
+const TOLD: usize = 60;
 /// `super:secret`, as the server wants it.
 const SUPER_DIGEST: &str = "super:lK75jTNcA+U9vtVEw5vB51mj/w4=";
 
@@ -119,7 +121,13 @@ fn compare(client: impl Fn(SocketAddr) -> Command) {
         transcript
     });
     let diff = Command::new("diff").args(["-U3", "--"]).args(&transcripts).output().expect("run diff");
-    assert!(diff.status.success(), "the transcripts differ:\n{}", String::from_utf8_lossy(&diff.stdout));
+    let difference = String::from_utf8_lossy(&diff.stdout);
+    assert!(
+        diff.status.success(),
+        "the transcripts differ in {} lines, of which the first:\n{}",
+        difference.lines().filter(|line| line.starts_with('+')).count(),
+        difference.lines().take(TOLD).collect::<Vec<_>>().join("\n")
+    );
 }
 
 /// What the scenarios count on: short ticks, so that sessions expire soon, and everything optional switched on.

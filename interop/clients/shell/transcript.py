@@ -97,6 +97,8 @@ def main():
         events, _, words = line.rpartition(": ") if re.match(r"\d+: ", line) else ("0", "", line)
         ask = shell.run_apart if words == "close" else shell.run
         printed, seen = ask(words.replace("$SERVER", server), int(events))
+        if words == "whoami":
+            printed.sort()  # a session's names are a set
         print("$", words)
         for output in printed + seen:
             print(mask.line(output, server))

@@ -19,30 +19,28 @@ const MISMATCH: &str = "Digests are not matching";
 
 #[test]
 fn nodes_and_sessions_survive_a_handover_by_log() {
-    hand_over(Setup::new());
+    hand_over(Setup::new(), None);
 }
 
 #[test]
 fn nodes_and_sessions_survive_a_handover_by_snapshot() {
-    hand_over(snapshots_often());
+    hand_over(snapshots_often(), Some(""));
 }
 
 #[test]
 fn gzipped_snapshots_are_read_by_the_other() {
-    let server = hand_over(snapshots_often().config("snapshot.compression.method", "gz"));
-    assert!(snapshots(&server, ".gz") > 0, "the snapshots of the test are gzipped");
+    hand_over(snapshots_often().config("snapshot.compression.method", "gz"), Some(".gz"));
 }
 
 #[test]
 fn snappy_snapshots_are_read_by_the_other() {
-    let server = hand_over(snapshots_often().config("snapshot.compression.method", "snappy"));
-    assert!(snapshots(&server, ".snappy") > 0, "the snapshots of the test are snappy ones");
+    hand_over(snapshots_often().config("snapshot.compression.method", "snappy"), Some(".snappy"));
 }
 
 #[test]
 fn a_log_directory_of_its_own_is_handed_over_too() {
     let logs = tempfile::tempdir().expect("a directory");
-    hand_over(snapshots_often().config("dataLogDir", &logs.path().display().to_string()));
+    hand_over(snapshots_often().config("dataLogDir", &logs.path().display().to_string()), Some(""));
     assert!(files(logs.path(), |name| name.starts_with("log.")) > 0, "the logs lie there");
 }
 
@@ -75,8 +73,9 @@ fn complete(setup: Setup) -> Setup {
         .config("DigestAuthenticationProvider.superDigest", state::SUPER_DIGEST)
 }
 
-/// Each server in turn checks what it got, adds to it, and stops when asked.
-fn hand_over(setup: Setup) -> Server {
+/// Each server in turn checks what it got, adds to it, and stops when asked. With `snapshots` each must leave
+/// snapshots of its own, whose names end so.
+fn hand_over(setup: Setup, snapshots: Option<&str>) {
     let mut last: Option<Server> = None;
     let mut left: Option<(Dump, Vec<Held>)> = None;
     for (turn, kind) in turns().into_iter().enumerate() {
@@ -86,6 +85,7 @@ fn hand_over(setup: Setup) -> Server {
             before.expect_same(&Dump::of(&server), &format!("turn {turn}, {kind:?}"));
             sessions = held.into_iter().map(|session| session.check(&server)).collect();
         }
+        let inherited = snapshots.map_or(0, |suffix| snapshots_in(&server, suffix));
         state::populate(&server, turn);
         sessions.push(Held::begin(&server, &format!("/held{turn}")));
         if turn >= 2 {
@@ -93,9 +93,13 @@ fn hand_over(setup: Setup) -> Server {
         }
         left = Some((Dump::of(&server), sessions));
         server.stop();
+        if let Some(suffix) = snapshots {
+            let found = snapshots_in(&server, suffix);
+            assert!(found > inherited, "turn {turn}: {kind:?} left no snapshot*{suffix}");
+        }
         last = Some(server);
     }
-    expect_undoubted(last.expect("there were turns"))
+    expect_undoubted(last.expect("there were turns"));
 }
 
 /// As [`hand_over`], but each server is killed in the midst of writes.
@@ -141,7 +145,7 @@ fn expect_undoubted(server: Server) -> Server {
     server
 }
 
-fn snapshots(server: &Server, suffix: &str) -> usize {
+fn snapshots_in(server: &Server, suffix: &str) -> usize {
     files(&server.directory().join("data"), |name| name.starts_with("snapshot.") && name.ends_with(suffix))
 }
 
