@@ -59,6 +59,9 @@ struct Content {
     seen: Vec<u8>,
     synced: Vec<u8>,
     unsynced: Vec<Write>,
+    /// Writes that a failed sync should have kept. A power cut may find them on the platter; no later sync
+    /// will bring them there.
+    doubtful: Vec<Write>,
     modified: u64,
 }
 
@@ -83,7 +86,13 @@ impl MemoryDisk {
 
     /// Cuts the power: what was synced stays, and of the rest what the seed says. Open files are dead.
     pub fn crash(&self, seed: u64) {
-        self.lose(&mut Chance(seed));
+        self.lose(&mut Chance(seed), true);
+    }
+
+    /// The same, on a disk that keeps the order: of each file's writes a front survives, which may end within
+    /// one of them.
+    pub fn crash_in_order(&self, seed: u64) {
+        self.lose(&mut Chance(seed), false);
     }
 
     /// Cuts the power at its cruellest: nothing that was not synced stays.
@@ -93,6 +102,7 @@ impl MemoryDisk {
         state.names = state.names_synced.clone();
         for content in &mut state.contents {
             content.unsynced.clear();
+            content.doubtful.clear();
             content.seen = content.synced.clone();
         }
     }
@@ -102,7 +112,8 @@ impl MemoryDisk {
         self.lock().room = bytes;
     }
 
-    /// Lets every sync fail from now on, and drops what it should have kept, as kernels do.
+    /// Lets every sync fail from now on. What it should have kept may be lost even if a later one succeeds, as
+    /// with kernels.
     pub fn fail_syncs(&self, fail: bool) {
         self.lock().sync_fails = fail;
     }
@@ -155,7 +166,7 @@ impl MemoryDisk {
         lock(&self.state)
     }
 
-    fn lose(&self, chance: &mut Chance) {
+    fn lose(&self, chance: &mut Chance, reorders: bool) {
         let mut state = self.lock();
         let namings = std::mem::take(&mut state.names_unsynced);
         for naming in namings {
@@ -165,8 +176,15 @@ impl MemoryDisk {
         }
         state.names = state.names_synced.clone();
         for content in &mut state.contents {
-            for write in std::mem::take(&mut content.unsynced) {
-                write.apply_partly(&mut content.synced, chance);
+            let mut unsynced = std::mem::take(&mut content.doubtful);
+            unsynced.append(&mut content.unsynced);
+            if reorders {
+                unsynced.into_iter().for_each(|write| write.apply_partly(&mut content.synced, chance));
+            } else if !unsynced.is_empty() {
+                unsynced.truncate(chance.below(unsynced.len() as u64) as usize + 1);
+                let torn = unsynced.pop();
+                unsynced.iter().for_each(|write| write.apply(&mut content.synced));
+                torn.into_iter().for_each(|write| write.apply_front(&mut content.synced, chance));
             }
             content.seen = content.synced.clone();
         }
@@ -291,10 +309,10 @@ impl DiskFile for MemoryFile {
         state.counts.syncs += 1;
         let failed = state.fail_if_told();
         let content = &mut state.contents[self.content];
-        for write in std::mem::take(&mut content.unsynced) {
-            if failed.is_ok() {
-                write.apply(&mut content.synced);
-            }
+        if failed.is_ok() {
+            std::mem::take(&mut content.unsynced).iter().for_each(|write| write.apply(&mut content.synced));
+        } else {
+            content.doubtful.append(&mut content.unsynced);
         }
         failed
     }
@@ -348,15 +366,20 @@ impl Write {
         }
     }
 
+    /// Of a write, its front, which may be all of it or nothing.
+    fn apply_front(mut self, content: &mut Vec<u8>, chance: &mut Chance) {
+        if let Self::Bytes { bytes, .. } = &mut self {
+            bytes.truncate(chance.below(bytes.len() as u64 + 1) as usize);
+        }
+        self.apply(content);
+    }
+
     /// Of a write, all, nothing, its front, or some of its sectors.
     fn apply_partly(self, content: &mut Vec<u8>, chance: &mut Chance) {
         match (chance.below(4), self) {
             (0, write) => write.apply(content),
             (1, _) => {}
-            (2, Self::Bytes { offset, mut bytes }) => {
-                bytes.truncate(chance.below(bytes.len() as u64 + 1) as usize);
-                Self::Bytes { offset, bytes }.apply(content);
-            }
+            (2, write) => write.apply_front(content, chance),
             (_, Self::Bytes { offset, bytes }) => {
                 let mut at = 0;
                 while at < bytes.len() {

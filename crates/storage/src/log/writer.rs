@@ -1,6 +1,8 @@
 //! Writing the log: one write and one sync for each batch.
 
 use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use zoorum_proto::Zxid;
@@ -177,7 +179,7 @@ impl<D: Disk> TxnLog<D> {
                 source: Arc::new(source),
             })?;
         }
-        open.file.sync_data().map_err(|source| LogError::Sync { file, source: Arc::new(source) })
+        open.sync(file)
     }
 
     /// Bytes of records since the last snapshot began, buffered ones included.
@@ -203,62 +205,42 @@ impl<D: Disk> TxnLog<D> {
     fn write(&mut self, segment: &Segment) -> Result<(), LogError> {
         if segment.begins_file {
             self.current = None;
-            let begun = self.begin_file(segment)?;
-            self.current = Some(begun);
-            return Ok(());
+            self.current = Some(self.begin_file(segment.zxid_first)?);
         }
         let open = self.current.as_mut().expect("a segment that begins no file follows one that does");
-        let zxid = open.zxid;
-        let file = || self.disk.path(&log_name(zxid));
+        let path = self.disk.path(&log_name(open.zxid));
         open.preallocate(segment.bytes.len() as u64, self.options.preallocate_bytes);
-        let offset = open.position;
-        if let Err(source) = open.file.write_all_at(&segment.bytes, offset) {
-            return Err(LogError::Write { file: file(), offset, source: Arc::new(source) });
+        open.write(&segment.bytes, path.clone())?;
+        if self.options.sync {
+            open.sync(path)?;
         }
-        if self.options.sync
-            && let Err(source) = open.file.sync_data()
-        {
-            return Err(LogError::Sync { file: file(), source: Arc::new(source) });
-        }
-        open.advance(segment.bytes.len() as u64);
         Ok(())
     }
 
-    /// Creates a file with a header and the first records.
+    /// Creates a file with nothing but a header, durably.
     ///
-    /// The room ahead is allocated only once these are durable: the other way round a power cut could leave a
-    /// file full of zeroes without a header, which ZooKeeper refuses to start from.
-    fn begin_file(&self, segment: &Segment) -> Result<OpenLog<D::File>, LogError> {
-        let name = log_name(segment.zxid_first);
-        let path = || self.disk.path(&name);
-        let failed = |source| LogError::Write { file: path(), offset: 0, source: Arc::new(source) };
-        let unsynced = |file, source| LogError::Sync { file, source: Arc::new(source) };
-
-        let mut file = if self.empty_file == Some(segment.zxid_first) {
-            self.disk.open(&name).map_err(failed)?
-        } else {
-            self.disk.create_new(&name).map_err(|source| match source.kind() {
-                std::io::ErrorKind::AlreadyExists => LogError::Exists { file: path() },
-                _ => failed(source),
-            })?
-        };
-        let mut bytes = Vec::with_capacity(HEADER_LENGTH as usize + segment.bytes.len());
-        encode_header(&mut bytes);
-        bytes.extend_from_slice(&segment.bytes);
-        file.write_all_at(&bytes, 0).map_err(failed)?;
+    /// The header is synced by itself, and before room is allocated: a power cut then leaves no file, an empty
+    /// one or a whole header. Behind zeroes where the header should be, nobody could tell torn records from
+    /// lost ones, and ZooKeeper would refuse to start.
+    fn begin_file(&self, zxid: Zxid) -> Result<OpenLog<D::File>, LogError> {
+        let name = log_name(zxid);
+        let path = self.disk.path(&name);
+        let file =
+            if self.empty_file == Some(zxid) { self.disk.open(&name) } else { self.disk.create_new(&name) };
+        let file = file.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => LogError::Exists { file: path.clone() },
+            _ => LogError::Write { file: path.clone(), offset: 0, source: Arc::new(source) },
+        })?;
+        let mut open = OpenLog { zxid, file, position: 0, length: 0, preallocates: true };
+        let mut header = Vec::with_capacity(HEADER_LENGTH as usize);
+        encode_header(&mut header);
+        open.write(&header, path.clone())?;
         if self.options.sync {
-            file.sync_data().map_err(|source| unsynced(path(), source))?;
-            self.disk.sync_directory().map_err(|source| unsynced(self.disk.path(""), source))?;
+            open.sync(path)?;
+            let directory = self.disk.path("");
+            let synced = self.disk.sync_directory();
+            synced.map_err(|source| LogError::Sync { file: directory, source: Arc::new(source) })?;
         }
-        let mut open = OpenLog {
-            zxid: segment.zxid_first,
-            file,
-            position: HEADER_LENGTH,
-            length: HEADER_LENGTH,
-            preallocates: true,
-        };
-        open.preallocate(segment.bytes.len() as u64, self.options.preallocate_bytes);
-        open.advance(segment.bytes.len() as u64);
         Ok(open)
     }
 }
@@ -276,9 +258,17 @@ impl<F: DiskFile> OpenLog<F> {
         }
     }
 
-    fn advance(&mut self, written: u64) {
-        self.position += written;
+    fn write(&mut self, bytes: &[u8], path: PathBuf) -> Result<(), LogError> {
+        let offset = self.position;
+        let written = self.file.write_all_at(bytes, offset);
+        written.map_err(|source| LogError::Write { file: path, offset, source: Arc::new(source) })?;
+        self.position += bytes.len() as u64;
         self.length = self.length.max(self.position);
+        Ok(())
+    }
+
+    fn sync(&mut self, path: PathBuf) -> Result<(), LogError> {
+        self.file.sync_data().map_err(|source| LogError::Sync { file: path, source: Arc::new(source) })
     }
 }
 
