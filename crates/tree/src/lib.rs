@@ -19,6 +19,7 @@
 //! **Deliberately absent:** clocks, I/O, randomness, connections, and who leads.
 
 mod acls;
+mod bytes;
 mod digest;
 mod hash;
 mod pending;

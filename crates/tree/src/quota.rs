@@ -108,7 +108,7 @@ impl Tree {
         let Some(accounted) = self.quota_over(path) else { return };
         let stats_path = stats_path(accounted);
         let Some(stats) = self.slot(&stats_path) else { return };
-        let Some(mut usage) = QuotaText::parse(self.at(stats).data()) else {
+        let Some(mut usage) = QuotaText::parse(self.data(stats)) else {
             return self.recount(accounted);
         };
         usage.add(COUNT, count);

@@ -1,7 +1,7 @@
 //! Znodes in memory: one fixed-size entry each, in chunks that never move.
 //!
-//! An entry takes 112 bytes. Beside it a znode has one allocation, for its name and its data, and one slot in
-//! the name table. Relations between znodes are slot numbers: an empty child list costs nothing.
+//! An entry takes 104 bytes. Beside it a znode has its name and data, rounded up to eight bytes, and a place
+//! in the name table. Relations between znodes are slot numbers: an empty child list costs nothing.
 
 use std::ops::{Index, IndexMut};
 
@@ -9,6 +9,7 @@ use zoorum_proto::mode::NodeKind;
 use zoorum_proto::{Stat, Version, WallClock, Zxid};
 
 use crate::acls::AclId;
+use crate::bytes::{Bytes, Place};
 use crate::digest::NodeDigest;
 
 /// Place of a znode in the slab.
@@ -117,41 +118,30 @@ pub(crate) struct Node {
     pub children: u32,
     /// Length of the name, and two flags.
     shape: u32,
+    data_length: u32,
     /// The name, then the data.
-    bytes: Box<[u8]>,
+    place: Place,
 }
 
 const NULL_DATA: u32 = 1 << 31;
 const UNDIGESTED: u32 = 1 << 30;
 const NAME_LENGTH: u32 = UNDIGESTED - 1;
 
+/// A znode to be added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewNode<'n> {
+    pub parent: Slot,
+    pub name: &'n str,
+    pub data: Option<&'n [u8]>,
+    pub history: History,
+    pub acl: AclId,
+    /// Whether the tree's digest covers it.
+    pub is_digested: bool,
+}
+
 impl Node {
     /// Longest name that an entry can hold, far above what fits a frame.
     pub const NAME_MAX: usize = NAME_LENGTH as usize;
-
-    /// A childless znode that is not yet linked to anything. `digested`: whether the tree's digest covers it.
-    pub fn new(
-        parent: Slot,
-        name: &str,
-        data: Option<&[u8]>,
-        history: History,
-        acl: AclId,
-        digested: bool,
-    ) -> Self {
-        let flags = if digested { 0 } else { UNDIGESTED } | if data.is_none() { NULL_DATA } else { 0 };
-        Self {
-            history,
-            digest: NodeDigest::default(),
-            acl,
-            parent,
-            first_child: Slot::NONE,
-            next_sibling: Slot::NONE,
-            previous_sibling: Slot::NONE,
-            children: 0,
-            shape: name.len() as u32 | flags,
-            bytes: join(name.as_bytes(), data.unwrap_or_default()),
-        }
-    }
 
     #[inline]
     fn name_length(&self) -> usize {
@@ -159,39 +149,19 @@ impl Node {
     }
 
     #[inline]
-    pub fn name_bytes(&self) -> &[u8] {
-        &self.bytes[..self.name_length()]
-    }
-
-    #[inline]
-    pub fn name(&self) -> &str {
-        std::str::from_utf8(self.name_bytes()).expect("a name was a string when it was stored")
-    }
-
-    #[inline]
-    pub fn data(&self) -> Option<&[u8]> {
-        (self.shape & NULL_DATA == 0).then(|| &self.bytes[self.name_length()..])
-    }
-
-    #[inline]
     pub fn data_length(&self) -> usize {
-        self.bytes.len() - self.name_length()
+        self.data_length as usize
+    }
+
+    /// Of name and data.
+    #[inline]
+    fn length(&self) -> usize {
+        self.name_length() + self.data_length()
     }
 
     /// Whether the tree's digest covers it.
     pub fn is_digested(&self) -> bool {
         self.shape & UNDIGESTED == 0
-    }
-
-    pub fn set_data(&mut self, data: Option<&[u8]>) {
-        self.shape = self.shape & !NULL_DATA | if data.is_none() { NULL_DATA } else { 0 };
-        let data = data.unwrap_or_default();
-        let name_length = self.name_length();
-        if data.len() == self.bytes.len() - name_length {
-            self.bytes[name_length..].copy_from_slice(data);
-        } else {
-            self.bytes = join(&self.bytes[..name_length], data);
-        }
     }
 
     #[inline]
@@ -204,13 +174,6 @@ impl Node {
     }
 }
 
-fn join(name: &[u8], data: &[u8]) -> Box<[u8]> {
-    let mut bytes = Vec::with_capacity(name.len() + data.len());
-    bytes.extend_from_slice(name);
-    bytes.extend_from_slice(data);
-    bytes.into_boxed_slice()
-}
-
 const CHUNK_BITS: u32 = 12;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
@@ -218,6 +181,7 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 #[derive(Debug)]
 pub(crate) struct Slab {
     chunks: Vec<Vec<Node>>,
+    bytes: Bytes,
     /// First of the free entries, which are linked as siblings.
     free: Slot,
     live: usize,
@@ -225,7 +189,7 @@ pub(crate) struct Slab {
 
 impl Slab {
     pub fn new() -> Self {
-        Self { chunks: Vec::new(), free: Slot::NONE, live: 0 }
+        Self { chunks: Vec::new(), bytes: Bytes::new(), free: Slot::NONE, live: 0 }
     }
 
     /// Entries in use.
@@ -241,7 +205,23 @@ impl Slab {
         }
     }
 
-    pub fn insert(&mut self, node: Node) -> Slot {
+    /// Adds a childless znode that is not yet linked to anything.
+    pub fn insert(&mut self, new: NewNode<'_>) -> Slot {
+        let flags = if new.is_digested { 0 } else { UNDIGESTED } | null_flag(new.data);
+        let data = new.data.unwrap_or_default();
+        let node = Node {
+            history: new.history,
+            digest: NodeDigest::default(),
+            acl: new.acl,
+            parent: new.parent,
+            first_child: Slot::NONE,
+            next_sibling: Slot::NONE,
+            previous_sibling: Slot::NONE,
+            children: 0,
+            shape: new.name.len() as u32 | flags,
+            data_length: data.len() as u32,
+            place: self.bytes.insert(new.name.as_bytes(), data),
+        };
         self.live += 1;
         if let Some(slot) = self.free.some() {
             self.free = self[slot].next_sibling;
@@ -261,12 +241,55 @@ impl Slab {
     pub fn remove(&mut self, slot: Slot) {
         self.live -= 1;
         let free = self.free;
+        let node = &self[slot];
+        let (place, length) = (node.place, node.length());
+        self.bytes.remove(place, length);
         let node = &mut self[slot];
         node.parent = Slot::VACANT;
         node.next_sibling = free;
-        node.bytes = Box::default();
         self.free = slot;
     }
+
+    #[inline]
+    pub fn name_bytes(&self, slot: Slot) -> &[u8] {
+        let node = &self[slot];
+        &self.bytes.get(node.place, node.length())[..node.name_length()]
+    }
+
+    #[inline]
+    pub fn name(&self, slot: Slot) -> &str {
+        std::str::from_utf8(self.name_bytes(slot)).expect("a name was a string when it was stored")
+    }
+
+    #[inline]
+    pub fn data(&self, slot: Slot) -> Option<&[u8]> {
+        let node = &self[slot];
+        (node.shape & NULL_DATA == 0)
+            .then(|| &self.bytes.get(node.place, node.length())[node.name_length()..])
+    }
+
+    /// Replaces a znode's data.
+    pub fn set_data(&mut self, slot: Slot, data: Option<&[u8]>) {
+        let flag = null_flag(data);
+        let data = data.unwrap_or_default();
+        let node = &self[slot];
+        let (mut place, length, name_length) = (node.place, node.length(), node.name_length());
+        if data.len() == node.data_length() {
+            self.bytes.get_mut(place, length)[name_length..].copy_from_slice(data);
+        } else {
+            let name = self.name_bytes(slot).to_vec();
+            self.bytes.remove(place, length);
+            place = self.bytes.insert(&name, data);
+        }
+        let node = &mut self[slot];
+        node.place = place;
+        node.data_length = data.len() as u32;
+        node.shape = node.shape & !NULL_DATA | flag;
+    }
+}
+
+fn null_flag(data: Option<&[u8]>) -> u32 {
+    if data.is_none() { NULL_DATA } else { 0 }
 }
 
 impl Index<Slot> for Slab {
@@ -290,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_takes_112_bytes() {
-        assert_eq!(size_of::<Node>(), 112);
+    fn an_entry_takes_104_bytes() {
+        assert_eq!(size_of::<Node>(), 104);
     }
 }

@@ -174,6 +174,10 @@ impl Tree {
         containers.chain(outlived).map(|&slot| self.path_of(slot)).collect()
     }
 
+    pub(crate) fn data(&self, slot: Slot) -> Option<&[u8]> {
+        self.slab.data(slot)
+    }
+
     pub(crate) fn tree_digest(&self) -> TreeDigest {
         self.digest
     }

@@ -148,7 +148,7 @@ impl Tree {
         let mut accounted = Vec::new();
         if let Some(top) = self.slot(path::QUOTA) {
             self.walk(top, |slot| {
-                if self.slab[slot].name_bytes() == path::QUOTA_LIMITS.as_bytes() {
+                if self.slab.name_bytes(slot) == path::QUOTA_LIMITS.as_bytes() {
                     let parent = self.path_of(self.slab[slot].parent);
                     accounted.extend(quota::accounted_path(&parent).map(Box::<str>::from));
                 }

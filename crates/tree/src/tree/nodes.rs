@@ -7,7 +7,7 @@ use super::{NAME_TABLES, Tree};
 use crate::acls::AclId;
 use crate::digest::{self, NodeDigest};
 use crate::hash::Seeded;
-use crate::slab::{History, Node, Slab, Slot};
+use crate::slab::{History, NewNode, Node, Slab, Slot};
 
 #[inline]
 fn hash_name(seed: &Seeded, parent: Slot, name: &[u8]) -> u64 {
@@ -26,10 +26,7 @@ impl Tree {
     pub(super) fn child(&self, parent: Slot, name: &str) -> Option<Slot> {
         let name = name.as_bytes();
         let hash = hash_name(&self.seed, parent, name);
-        let is_it = |&slot: &Slot| {
-            let node = &self.slab[slot];
-            node.parent == parent && node.name_bytes() == name
-        };
+        let is_it = |&slot: &Slot| self.slab[slot].parent == parent && self.slab.name_bytes(slot) == name;
         self.names[part(hash)].find(hash, is_it).copied()
     }
 
@@ -67,7 +64,7 @@ impl Tree {
         }
         for &at in names.iter().rev() {
             path.push('/');
-            path.push_str(self.slab[at].name());
+            path.push_str(self.slab.name(at));
         }
     }
 
@@ -75,7 +72,7 @@ impl Tree {
     fn path_length(&self, slot: Slot) -> u64 {
         let (mut length, mut at) = (0, slot);
         while let Some(parent) = self.slab[at].parent.some() {
-            length += 1 + self.slab[at].name_bytes().len() as u64;
+            length += 1 + self.slab.name_bytes(at).len() as u64;
             at = parent;
         }
         length.max(1)
@@ -119,7 +116,8 @@ impl Tree {
         history: History,
         acl: AclId,
     ) -> Slot {
-        let slot = self.slab.insert(Node::new(parent, name, data, history, acl, digest::covers(path)));
+        let is_digested = digest::covers(path);
+        let slot = self.slab.insert(NewNode { parent, name, data, history, acl, is_digested });
         if let Some(pass) = &mut self.pass {
             pass.skip(slot);
         }
@@ -129,7 +127,7 @@ impl Tree {
             link(&mut self.slab, parent, slot);
             let hash = hash_name(&self.seed, parent, name.as_bytes());
             let (seed, slab) = (&self.seed, &self.slab);
-            let rehash = |&slot: &Slot| hash_name(seed, slab[slot].parent, slab[slot].name_bytes());
+            let rehash = |&slot: &Slot| hash_name(seed, slab[slot].parent, slab.name_bytes(slot));
             self.names[part(hash)].insert_unique(hash, slot, rehash);
         }
         self.data_size += path.len() as u64 + data.map_or(0, <[u8]>::len) as u64;
@@ -184,7 +182,7 @@ impl Tree {
         let node = &self.slab[slot];
         self.digest.replace(node.digest, NodeDigest::default());
         self.acls.release(node.acl);
-        let hash = hash_name(&self.seed, parent, node.name_bytes());
+        let hash = hash_name(&self.seed, parent, self.slab.name_bytes(slot));
         if let Ok(found) = self.names[part(hash)].find_entry(hash, |&other| other == slot) {
             found.remove();
         }
@@ -205,11 +203,10 @@ impl Tree {
     /// Replaces a znode's data; its history is the caller's.
     pub(crate) fn replace_data(&mut self, slot: Slot, path: &str, data: Option<&[u8]>) {
         self.preserve(slot);
-        let node = &mut self.slab[slot];
-        self.data_size -= node.data_length() as u64;
-        node.set_data(data);
-        self.data_size += node.data_length() as u64;
-        node.history.content = NodeDigest::of_content(path, data);
+        self.data_size -= self.slab[slot].data_length() as u64;
+        self.slab.set_data(slot, data);
+        self.data_size += self.slab[slot].data_length() as u64;
+        self.slab[slot].history.content = NodeDigest::of_content(path, data);
         self.rehash(slot);
     }
 

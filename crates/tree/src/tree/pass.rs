@@ -122,7 +122,7 @@ impl Tree {
         let history = &node.history;
         let record = SnapshotNode {
             path: Cow::Owned(path),
-            data: node.data(),
+            data: self.slab.data(slot),
             acl: node.acl.number(),
             czxid: history.czxid,
             mzxid: history.mzxid,

@@ -40,7 +40,7 @@ impl<'a> NodeRef<'a> {
     /// Its data; null and empty are told apart.
     #[inline]
     pub fn data(&self) -> Option<&'a [u8]> {
-        self.node.data()
+        self.tree.slab.data(self.slot)
     }
 
     /// What clients see of its history.
@@ -58,7 +58,7 @@ impl<'a> NodeRef<'a> {
     /// Names of its children, in no order that means anything.
     pub fn children(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let tree = self.tree;
-        tree.children_of(self.slot).map(|child| tree.slab[child].name())
+        tree.children_of(self.slot).map(|child| tree.slab.name(child))
     }
 
     /// How many children it has.
