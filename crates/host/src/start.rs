@@ -29,7 +29,7 @@ use crate::replica::{ReplicaThread, SlowSync};
 use crate::shared::Shared;
 use crate::snapshot::SnapshotThread;
 use crate::worker::{Question, WAKER, WorkerThread};
-use crate::{Reporter, settings};
+use crate::{Reporter, purge, settings, words};
 
 /// After a signal, so long may the batch in flight take.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -177,8 +177,10 @@ fn serve(
     for (id, poll) in (0..).map(WorkerId).zip(polls) {
         spawn_worker(&shared, id, poll, questions.clone()).map_err(system("cannot start a worker"))?;
     }
-    drop(asked);
-    let _ = Reporter::new(Arc::clone(&shared));
+    words::spawn(Reporter::new(Arc::clone(&shared)), asked, words::Facts::of(config))
+        .map_err(system("cannot start the threads of four-letter words"))?;
+    purge::spawn(&config.purge, dirs.snapshots.clone(), dirs.logs.clone())
+        .map_err(system("cannot start the purge thread"))?;
     let replica = ReplicaThread {
         slow_sync: SlowSync { threshold: config.storage.fsync_warning_threshold },
         // Without a snapshot of just this state, the next start would have more to replay.

@@ -1,0 +1,173 @@
+//! What the threads of a server tell of themselves, put together.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use zoorum_proto::{SessionId, Zxid, path};
+use zoorum_server::replica::ReplicaReport;
+use zoorum_server::time::Monotonic;
+use zoorum_server::worker::{ConnectionReport, Counters, LatencyReport, WorkerReport};
+use zoorum_tree::Tree;
+
+use crate::reporter::Reporter;
+
+/// All that was told, at about one moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathered {
+    /// The moment, since the server started.
+    pub(super) now: Monotonic,
+    /// The same moment.
+    pub(super) wall: Option<SystemTime>,
+    /// What the workers told.
+    pub(super) workers: Vec<WorkerReport>,
+    /// What the replica told, if it was asked and is not stuck.
+    pub(super) replica: Option<ReplicaReport>,
+    /// What the tree shows.
+    pub(super) tree: TreeReport,
+}
+
+/// What the tree shows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TreeReport {
+    pub(super) last_zxid: Zxid,
+    pub(super) nodes: usize,
+    pub(super) ephemerals: usize,
+    pub(super) data_size: u64,
+    pub(super) sessions: usize,
+    /// Ephemeral znodes by session; only for those who asked for all.
+    pub(super) ephemerals_of: Vec<(SessionId, Vec<String>)>,
+    /// Limits and usage of top-level znodes that have a quota; only for those who asked for all.
+    pub(super) quotas: Vec<QuotaReport>,
+}
+
+/// The quota of one top-level znode. −1: unlimited, or unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct QuotaReport {
+    pub(super) namespace: String,
+    pub(super) count_limit: i64,
+    pub(super) bytes_limit: i64,
+    pub(super) count_usage: i64,
+    pub(super) bytes_usage: i64,
+}
+
+impl Gathered {
+    /// Asks the workers and looks at the tree.
+    pub(super) fn from_workers(reporter: &Reporter) -> Self {
+        let workers = reporter.workers();
+        let tree = TreeReport::brief(&reporter.shared().tree.read());
+        Self::at_once(reporter, workers, None, tree)
+    }
+
+    /// Asks the replica too, which may be waiting for the disk.
+    pub(super) fn from_all(reporter: &Reporter) -> Self {
+        let replica = reporter.replica();
+        let workers = reporter.workers();
+        let tree = TreeReport::full(&reporter.shared().tree.read());
+        Self::at_once(reporter, workers, replica, tree)
+    }
+
+    fn at_once(
+        reporter: &Reporter,
+        workers: Vec<WorkerReport>,
+        replica: Option<ReplicaReport>,
+        tree: TreeReport,
+    ) -> Self {
+        let now = reporter.shared().clock.monotonic();
+        Self { now, wall: Some(SystemTime::now()), workers, replica, tree }
+    }
+
+    /// Every connection.
+    pub(super) fn connections(&self) -> impl Iterator<Item = &ConnectionReport> {
+        self.workers.iter().flat_map(|worker| &worker.connections)
+    }
+
+    /// Requests without an answer.
+    pub(super) fn outstanding(&self) -> usize {
+        self.workers.iter().map(|worker| worker.outstanding).sum()
+    }
+
+    /// A sum over the workers.
+    pub(super) fn sum(&self, count: impl Fn(&Counters) -> u64) -> u64 {
+        self.workers.iter().map(|worker| count(&worker.counters)).sum()
+    }
+
+    /// How long requests took.
+    pub(super) fn latency(&self) -> LatencyReport {
+        let all = self.workers.iter().map(|worker| worker.counters.latency);
+        all.fold(LatencyReport::default(), LatencyReport::merged)
+    }
+
+    /// When `moment` is, or was, by the wall clock.
+    pub(super) fn wall_at(&self, moment: Monotonic) -> SystemTime {
+        let wall = self.wall.unwrap_or(SystemTime::UNIX_EPOCH);
+        if moment >= self.now { wall + moment.since(self.now) } else { wall - self.now.since(moment) }
+    }
+}
+
+impl TreeReport {
+    fn brief(tree: &Tree) -> Self {
+        Self {
+            last_zxid: tree.last_zxid(),
+            nodes: tree.node_count(),
+            ephemerals: tree.ephemeral_count(),
+            data_size: tree.approximate_data_size(),
+            sessions: tree.session_count(),
+            ephemerals_of: Vec::new(),
+            quotas: Vec::new(),
+        }
+    }
+
+    fn full(tree: &Tree) -> Self {
+        let owners = tree.sessions_with_ephemerals();
+        let mut ephemerals_of: Vec<_> = owners.map(|session| (session, tree.ephemerals(session))).collect();
+        ephemerals_of.sort_unstable();
+        Self { ephemerals_of, quotas: quotas(tree), ..Self::brief(tree) }
+    }
+}
+
+fn quotas(tree: &Tree) -> Vec<QuotaReport> {
+    let Some(top) = tree.node(path::QUOTA) else { return Vec::new() };
+    let mut quotas: Vec<_> = top.children().filter_map(|namespace| quota(tree, namespace)).collect();
+    quotas.sort_unstable_by(|a, b| a.namespace.cmp(&b.namespace));
+    quotas
+}
+
+fn quota(tree: &Tree, namespace: &str) -> Option<QuotaReport> {
+    let values = |leaf: &str| {
+        let node = tree.node(&format!("{}/{namespace}/{leaf}", path::QUOTA))?;
+        Some(quota_values(&String::from_utf8_lossy(node.data().unwrap_or_default())))
+    };
+    let limits = values(path::QUOTA_LIMITS)?;
+    let usage = values(path::QUOTA_STATS).unwrap_or_default();
+    let value = |values: &BTreeMap<String, i64>, key: &str| values.get(key).copied().unwrap_or(-1);
+    let limit = |soft, hard| match value(&limits, hard) {
+        ..0 => value(&limits, soft),
+        hard => hard,
+    };
+    Some(QuotaReport {
+        namespace: namespace.to_owned(),
+        count_limit: limit("count", "countHardLimit"),
+        bytes_limit: limit("bytes", "byteHardLimit"),
+        count_usage: value(&usage, "count"),
+        bytes_usage: value(&usage, "bytes"),
+    })
+}
+
+/// `count=3,bytes=100=;countHardLimit=3` taken apart; what is no number is left out.
+fn quota_values(text: &str) -> BTreeMap<String, i64> {
+    let pairs = text.split([',', ';']).filter_map(|pair| pair.split_once('='));
+    let numbers = pairs.filter_map(|(key, value)| Some((key, value.trim_end_matches('=').parse().ok()?)));
+    numbers.map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_quota_is_taken_apart() {
+        let values = quota_values("count=3,bytes=100=;byteHardLimit=7;countHardLimit=x");
+        let expected = [("byteHardLimit", 7), ("bytes", 100), ("count", 3)];
+        assert_eq!(values, expected.map(|(key, value)| (key.to_owned(), value)).into());
+    }
+}
