@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["zoorum-config", "zoorum-proto", "zoorum-server", "zoorum-storage", "zoorum-tree"],
     ),
     ("zoorum-sim", &["zoorum-proto", "zoorum-server", "zoorum-storage", "zoorum-tree"]),
-    ("zoorum", &["zoorum-bench", "zoorum-config", "zoorum-host", "zoorum-storage"]),
+    ("zoorum", &["zoorum-bench", "zoorum-config", "zoorum-host", "zoorum-proto", "zoorum-storage"]),
     ("zoorum-interop", &["zoorum-proto", "zoorum-storage", "zoorum-tree"]),
     ("xtask", &[]),
 ];

@@ -1,5 +1,6 @@
 //! The `zoorum` binary.
 
+mod log;
 mod server;
 mod word;
 
@@ -26,6 +27,15 @@ enum Command {
     Server(server::ServerArgs),
     /// Measure a server, this one or any other that speaks ZooKeeper's protocol.
     Bench(BenchArgs),
+    /// Check or repair transaction logs and snapshots while no server runs.
+    Log(log::LogArgs),
+    /// Remove old snapshots and logs: dataLogDir, the snapshots' directory if it is another, and -n count.
+    #[command(disable_help_flag = true)]
+    Purge {
+        /// As PurgeTxnLog takes them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Ask a server by one of its four-letter words.
     #[command(name = "four-letter-word")]
     FourLetterWord(word::WordArgs),
@@ -37,6 +47,8 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Server(arguments) => server::run(arguments),
         Command::Bench(arguments) => report(zoorum_bench::run(arguments)),
+        Command::Log(arguments) => report(log::run(&arguments)),
+        Command::Purge { arguments } => zoorum_host::purge_command(&arguments),
         Command::FourLetterWord(arguments) => report(word::run(&arguments)),
         Command::Version => {
             println!("{}", zoorum_host::version::announcement());

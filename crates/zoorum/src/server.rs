@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use zoorum_config::{ConfigError, Level, Sources, Start, load};
 
 /// Where the data lies if nothing says so.
 const DATA_DIR: &str = "./zoorum-data";
+
+/// How long the log may take to write what is in its queue when the server ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How the server is to be started.
 #[derive(Args)]
@@ -31,6 +35,10 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
+    if let Err(error) = zoorum_host::logging::init(&loaded, None) {
+        eprintln!("zoorum: cannot write the log: {error}");
+        return ExitCode::FAILURE;
+    }
     for notice in &loaded.notices {
         match notice.level {
             Level::Info => tracing::info!("{}", notice.text),
@@ -43,14 +51,16 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
             "Zoorum serves port 2181, data in {DATA_DIR}; talk to it with: zkCli.sh -server 127.0.0.1:2181"
         );
     }
-    match zoorum_host::run(&loaded.config) {
+    let code = match zoorum_host::run(&loaded.config) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error}");
             eprintln!("zoorum: {error}");
             ExitCode::from(error.exit_code())
         }
-    }
+    };
+    zoorum_host::logging::flush(LAST_WORDS);
+    code
 }
 
 fn sources(arguments: Vec<String>) -> Result<Sources, ConfigError> {
