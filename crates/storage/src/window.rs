@@ -97,7 +97,9 @@ impl<R: Read> Window<R> {
         // At most twice of what is there already.
         let room = wanted.min(self.end.saturating_mul(2)).max(BLOCK);
         if self.buffer.len() < room {
-            self.buffer.resize(room, 0);
+            let mut larger = vec![0; room];
+            larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            self.buffer = larger;
         }
         match self.source.read(&mut self.buffer[self.end..]) {
             Ok(0) => self.ended = true,
