@@ -122,7 +122,6 @@ impl Tree {
             pass.skip(slot);
         }
         if let Some(parent) = parent.some() {
-            self.preserve(parent);
             self.unwatch_expiry(parent);
             link(&mut self.slab, parent, slot);
             let hash = hash_name(&self.seed, parent, name.as_bytes());
@@ -176,7 +175,6 @@ impl Tree {
     fn detach_leaf(&mut self, slot: Slot) {
         let parent = self.slab[slot].parent;
         self.preserve(slot);
-        self.preserve(parent);
         self.forget_owner(slot);
         self.data_size -= self.path_length(slot) + self.slab[slot].data_length() as u64;
         let node = &self.slab[slot];

@@ -93,7 +93,7 @@ impl Tree {
         self.pass = None;
     }
 
-    /// Must come before any change of a znode.
+    /// Must come before any change of what a record holds. Links to children are not in it.
     #[inline]
     pub(super) fn preserve(&mut self, slot: Slot) {
         if let Some(mut pass) = self.pass.take_if(|pass| pass.is_due(slot)) {

@@ -28,6 +28,20 @@ pub struct Dump {
     pub data_size: u64,
 }
 
+impl Dump {
+    /// Leaves out what quotas say is used. It is counted afresh on loading, and off before that where limits
+    /// came after the usage.
+    pub fn without_usage(mut self) -> Self {
+        let usage = self.nodes.iter_mut().filter(|(path, _)| path.ends_with("/zookeeper_stats"));
+        for (_, node) in usage {
+            let data = node.data.take().unwrap_or_default();
+            self.data_size -= data.len() as u64;
+            node.stat.data_length = 0;
+        }
+        self
+    }
+}
+
 pub fn dump(tree: &Tree) -> Dump {
     let mut nodes = BTreeMap::new();
     let mut due = vec!["/".to_owned()];
