@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::{io, thread};
 
 use zoorum_storage::{Disk, SnapshotError, SnapshotOptions, SnapshotWriter};
-use zoorum_tree::SnapshotStart;
+use zoorum_tree::{SnapshotStart, Tree};
 
 use crate::shared::Shared;
 
@@ -68,16 +68,40 @@ impl<D: Disk> Writer<D> {
     }
 
     fn write(&self, start: &SnapshotStart) -> Result<(), SnapshotError> {
-        let mut writer = SnapshotWriter::start(&self.disk, start, &self.options)?;
-        let mut nodes = Vec::with_capacity(2 * CHUNK);
-        let mut done = false;
-        while !done {
-            while !done && nodes.len() < CHUNK {
-                done = self.shared.tree.write().snapshot_step(STEP, &mut nodes);
-            }
-            writer.nodes(&nodes)?;
-            nodes.clear();
-        }
-        writer.finish()
+        let mut step = |nodes: &mut Vec<u8>| self.shared.tree.write().snapshot_step(STEP, nodes);
+        write(&self.disk, start, &self.options, &mut step)
     }
+}
+
+/// Writes a snapshot before anybody is served. ZooKeeper takes logs without any snapshot for a loss of data,
+/// so a new database needs one before its first change is logged.
+pub(crate) fn write_first<D: Disk>(
+    tree: &mut Tree,
+    disk: &D,
+    options: &SnapshotOptions,
+) -> Result<(), SnapshotError> {
+    let start = tree.begin_snapshot();
+    let written = write(disk, &start, options, &mut |nodes| tree.snapshot_step(STEP, nodes));
+    tree.end_snapshot();
+    written
+}
+
+/// Writes what `step` yields, until it says that this was all.
+fn write<D: Disk>(
+    disk: &D,
+    start: &SnapshotStart,
+    options: &SnapshotOptions,
+    step: &mut dyn FnMut(&mut Vec<u8>) -> bool,
+) -> Result<(), SnapshotError> {
+    let mut writer = SnapshotWriter::start(disk, start, options)?;
+    let mut nodes = Vec::with_capacity(2 * CHUNK);
+    let mut done = false;
+    while !done {
+        while !done && nodes.len() < CHUNK {
+            done = step(&mut nodes);
+        }
+        writer.nodes(&nodes)?;
+        nodes.clear();
+    }
+    writer.finish()
 }

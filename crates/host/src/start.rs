@@ -17,7 +17,8 @@ use zoorum_config::{HostPort, ServerConfig, SnapshotCompression};
 use zoorum_server::message::WorkerId;
 use zoorum_server::{Replica, Worker};
 use zoorum_storage::{
-    Compression, LogError, LogOptions, RecoverError, RecoverOptions, Recovered, SnapshotOptions, TxnLog,
+    Compression, LogError, LogOptions, RecoverError, RecoverOptions, Recovered, SnapshotError,
+    SnapshotOptions, TxnLog,
 };
 
 use crate::acceptor::{self, ListenOptions};
@@ -27,7 +28,7 @@ use crate::disk::{DataDirError, DataDirs};
 use crate::mail::{ReplicaBox, ToReplica, worker_box};
 use crate::replica::{ReplicaThread, SlowSync};
 use crate::shared::Shared;
-use crate::snapshot::SnapshotThread;
+use crate::snapshot::{self, SnapshotThread};
 use crate::worker::{Question, WAKER, WorkerThread};
 use crate::{Reporter, purge, settings, words};
 
@@ -43,6 +44,9 @@ pub enum StartError {
     /// What lies in the data directory cannot be trusted.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// The first snapshot of a new database cannot be written.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The log failed: nothing more can be acknowledged.
     #[error("{0}. The server stops: a change that cannot be logged must not be acknowledged")]
     Log(#[from] LogError),
@@ -69,6 +73,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::DataDir(_) => DataDirError::EXIT_CODE,
+            Self::Snapshot(_) => 10,
             Self::Recover(_) | Self::Log(_) | Self::Bind { .. } | Self::System { .. } => 1,
         }
     }
@@ -80,7 +85,11 @@ pub fn run(config: &ServerConfig) -> Result<ExitCode, StartError> {
         Signals::new([SIGTERM, SIGINT]).map_err(|source| StartError::System { what: "signals", source })?;
     let clock = Clock::start();
     let dirs = DataDirs::open(&config.storage)?;
-    let recovered = recover(config, &dirs)?;
+    let mut recovered = recover(config, &dirs)?;
+    if recovered.snapshot_zxid.is_none() {
+        snapshot::write_first(&mut recovered.tree, &dirs.snapshots, &snapshot_options(config))?;
+        recovered.snapshot_is_current = true;
+    }
     let listener = listen(config)?;
     serve(config, clock, &dirs, recovered, listener, signals)
 }

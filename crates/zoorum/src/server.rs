@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use zoorum_config::{ConfigError, Level, Sources, Start, load};
+use zoorum_config::{AuthProvider, ConfigError, Level, Mode, Sources, Start, load};
 
 /// Where the data lies if nothing says so.
 const DATA_DIR: &str = "./zoorum-data";
@@ -50,6 +50,14 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
         println!(
             "Zoorum serves port 2181, data in {DATA_DIR}; talk to it with: zkCli.sh -server 127.0.0.1:2181"
         );
+    }
+    if loaded.config.mode() == Mode::Distributed {
+        tracing::error!("this configuration names an ensemble, which this release cannot join yet");
+        eprintln!("zoorum: ensembles are not supported yet; remove the server.N lines to run standalone");
+        return ExitCode::from(2);
+    }
+    if loaded.config.auth.providers.contains(&AuthProvider::Sasl) {
+        tracing::warn!("not supported yet: SASLAuthenticationProvider; clients get no sasl id");
     }
     let code = match zoorum_host::run(&loaded.config) {
         Ok(code) => code,
