@@ -39,6 +39,8 @@ pub enum ToReplica {
     Requests(WorkerId, Requests),
     /// Tell of yourself.
     Report(Sender<ReplicaReport>),
+    /// Start counting anew.
+    ResetCounters,
     /// Finish what is in flight, and end.
     Stop,
 }

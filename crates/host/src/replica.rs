@@ -79,6 +79,7 @@ impl<D: Disk> ReplicaThread<D> {
                 }
                 // Whoever asked may have given up.
                 ToReplica::Report(reply) => drop(reply.send(self.replica.report())),
+                ToReplica::ResetCounters => self.replica.reset_counters(),
                 ToReplica::Stop => stopping = true,
             }
         }

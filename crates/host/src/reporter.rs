@@ -50,6 +50,7 @@ impl Reporter {
     /// Starts counting anew: the server's figures.
     pub fn reset_counters(&self) {
         self.shared.workers.iter().for_each(|worker| worker.send(ToWorker::ResetCounters));
+        self.shared.replica.send(ToReplica::ResetCounters);
     }
 
     /// Starts counting anew: each connection's figures.

@@ -30,6 +30,7 @@ pub(super) struct Gathered {
 #[derive(Clone, Debug, Default)]
 pub(super) struct TreeReport {
     pub(super) last_zxid: Zxid,
+    /// Znodes, as ZooKeeper counts them.
     pub(super) nodes: usize,
     pub(super) ephemerals: usize,
     pub(super) data_size: u64,
@@ -108,7 +109,8 @@ impl TreeReport {
     fn brief(tree: &Tree) -> Self {
         Self {
             last_zxid: tree.last_zxid(),
-            nodes: tree.node_count(),
+            // Java keeps the root under two names, and counts both.
+            nodes: tree.node_count() + 1,
             ephemerals: tree.ephemeral_count(),
             data_size: tree.approximate_data_size(),
             sessions: tree.session_count(),

@@ -66,6 +66,12 @@ impl Replica {
         }
     }
 
+    /// Starts counting anew: what `srst` resets. Digests stay, they are no count.
+    pub fn reset_counters(&mut self) {
+        let digests = std::mem::take(&mut self.counters.digests);
+        self.counters = ReplicaCounters { digests, ..ReplicaCounters::default() };
+    }
+
     /// Open sessions.
     pub fn session_count(&self) -> usize {
         self.sessions.len()

@@ -93,11 +93,11 @@ impl LatencyReport {
 
 impl Counters {
     pub(super) fn answered(&mut self, bytes: usize, latency: Duration, err: i32) {
+        let size = without_length(bytes);
         self.packets_sent += 1;
-        self.response_bytes += bytes as u64;
+        self.response_bytes += size;
         self.refused += u64::from(err != 0);
         self.latency.add(latency);
-        let size = (bytes as u64).saturating_sub(4);
         let seen = self.response_size.unwrap_or(ResponseSize { last: size, min: size, max: size });
         self.response_size =
             Some(ResponseSize { last: size, min: seen.min.min(size), max: seen.max.max(size) });
@@ -105,9 +105,14 @@ impl Counters {
 
     pub(super) fn event_sent(&mut self, kind: EventType, bytes: usize) {
         self.packets_sent += 1;
-        self.watch_bytes += bytes as u64;
+        self.watch_bytes += without_length(bytes);
         self.events[kind as usize - 1] += 1;
     }
+}
+
+/// The size of a frame as ZooKeeper counts it.
+fn without_length(frame: usize) -> u64 {
+    (frame as u64).saturating_sub(4)
 }
 
 /// What `cons` tells of one connection.
@@ -183,10 +188,7 @@ impl Worker {
 
     /// Starts counting anew: what `srst` resets.
     pub fn reset_counters(&mut self) {
-        self.counters.packets_received = 0;
-        self.counters.packets_sent = 0;
-        self.counters.latency = LatencyReport::default();
-        self.counters.response_size = None;
+        self.counters = Counters::default();
     }
 
     /// Starts counting anew for each connection: what `crst` resets.
