@@ -149,9 +149,9 @@ impl AclRules {
         fixed: &mut Vec<Acl<'static>>,
     ) -> Result<(), ErrorCode> {
         let perms = entry.perms;
-        let (Some(scheme), Some(id)) = (entry.scheme.as_deref(), entry.id.as_deref()) else {
-            return Err(ErrorCode::InvalidAcl);
-        };
+        let scheme = entry.scheme.as_deref().ok_or(ErrorCode::InvalidAcl)?;
+        // The id of an `auth` entry is ignored, and some clients (kazoo) send none.
+        let id = entry.id.as_deref().or((scheme == "auth").then_some("")).ok_or(ErrorCode::InvalidAcl)?;
         let is_valid = match scheme {
             "world" if id == "anyone" => {
                 fixed.push(Acl::world(perms));

@@ -164,6 +164,14 @@ fn auth_stands_for_every_proved_id_but_not_for_the_address() {
 }
 
 #[test]
+fn an_auth_entry_needs_no_id_of_its_own() {
+    let ids = [AuthId::new("digest", "u:hash")];
+    let entry = RequestedAcl { perms: Permissions::ALL, scheme: Some("auth".into()), id: None };
+    let fixed = AclRules::default().fix_up(Some(&[entry]), &ids);
+    assert_eq!(fixed, Ok(vec![acl(Permissions::ALL, "digest", "u:hash")]));
+}
+
+#[test]
 fn access_is_granted_entry_by_entry() {
     let rules = AclRules { sasl: true, x509: true, ..AclRules::default() };
     let digest = [acl(Permissions::READ, "digest", "a:x")];
