@@ -20,7 +20,11 @@ static void begin(const char *root) {
     struct Stat stat;
     client = client_open(server);
     zk = client_handle(client);
-    zoo_create2(zk, root, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0, &stat);
+    int rc = zoo_create2(zk, root, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0, &stat);
+    if (rc) {
+        fprintf(stderr, "create %s: %s (is the server fresh?)\n", root, code(rc));
+        exit(1);
+    }
     section(root, stat.czxid);
 }
 
