@@ -17,7 +17,7 @@ use crate::name::{snapshot_name, temporary_name};
 const WRITE_BYTES: usize = 256 << 10;
 /// Bytes after which the file is synced. The log shares the disk: a sync of it must never wait for much more
 /// than this.
-const SYNC_BYTES: u64 = 2 << 20;
+const SYNC_BYTES: u64 = 1 << 20;
 
 /// What goes into a snapshot besides sessions, ACLs and nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
