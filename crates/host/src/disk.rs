@@ -364,6 +364,14 @@ impl DiskFile for RealFile {
         }
     }
 
+    fn release(&mut self, offset: u64, length: u64) -> io::Result<()> {
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match fallocate(&self.0, hole, offset, length) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     fn set_length(&mut self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
     }

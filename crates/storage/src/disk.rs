@@ -61,6 +61,12 @@ pub trait DiskFile: Send + 'static {
     /// grows to their end if it was shorter, and reads as zeroes there.
     fn allocate(&mut self, offset: u64, length: u64) -> io::Result<()>;
 
+    /// Gives back the room of a stretch that was allocated and never written. Length and content stay. Only
+    /// saves space, so a disk need not know how.
+    fn release(&mut self, _offset: u64, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Cuts the file, or extends it by zeroes.
     fn set_length(&mut self, length: u64) -> io::Result<()>;
 

@@ -276,6 +276,11 @@ fn settle<D: Disk>(logs: &D, replayed: &Replayed) -> Result<(), RecoverError> {
     for name in &replayed.read {
         logs.open(name).and_then(|mut file| file.sync_data()).map_err(failed(name))?;
     }
+    if let Some((name, end)) = &replayed.clean {
+        // After a crash, the room ahead is still taken. Only space is lost if it cannot be given back.
+        let release = |mut file: D::File| file.release(*end, file.length()?.saturating_sub(*end));
+        let _ = logs.open(name).and_then(release);
+    }
     for name in &replayed.empty {
         logs.remove(name).map_err(failed(name))?;
     }

@@ -134,3 +134,20 @@ fn a_pid_file_without_its_java_server_is_no_obstacle() {
         DataDirs::open(&storage(temporary.path(), temporary.path())).unwrap();
     }
 }
+
+#[test]
+fn room_that_was_given_back_changes_neither_length_nor_content() {
+    let temporary = tempfile::tempdir().unwrap();
+    let disk = RealDisk::open(temporary.path()).unwrap();
+    let mut file = disk.create_new("log.1").unwrap();
+    file.write_all_at(&[7; 5000], 0).unwrap();
+    file.allocate(5000, 1 << 20).unwrap();
+    file.release(5000, 1 << 20).unwrap();
+    assert_eq!(file.length().unwrap(), 5000 + (1 << 20));
+    let content = fs::read(temporary.path().join("log.1")).unwrap();
+    assert!(content[..5000].iter().all(|&byte| byte == 7));
+    assert!(content[5000..].iter().all(|&byte| byte == 0));
+    file.sync_data().unwrap();
+    let blocks = fs::metadata(temporary.path().join("log.1")).unwrap().blocks();
+    assert!(blocks * 512 < 1 << 20, "{blocks} blocks are still taken");
+}

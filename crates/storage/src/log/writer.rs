@@ -204,8 +204,10 @@ impl<D: Disk> TxnLog<D> {
 
     fn write(&mut self, segment: &Segment) -> Result<(), LogError> {
         if segment.begins_file {
-            self.current = None;
-            self.current = Some(self.begin_file(segment.zxid_first)?);
+            let begun = self.begin_file(segment.zxid_first)?;
+            if let Some(ended) = self.current.replace(begun) {
+                ended.release();
+            }
         }
         let open = self.current.as_mut().expect("a segment that begins no file follows one that does");
         let path = self.disk.path(&log_name(open.zxid));
@@ -265,6 +267,14 @@ impl<F: DiskFile> OpenLog<F> {
         self.position += bytes.len() as u64;
         self.length = self.length.max(self.position);
         Ok(())
+    }
+
+    /// Gives back the room ahead, which will not be needed: there may be many such files, and all of their
+    /// room is really taken. The length stays, as ZooKeeper's does. It is no loss if this fails.
+    fn release(mut self) {
+        if self.length > self.position {
+            let _ = self.file.release(self.position, self.length - self.position);
+        }
     }
 
     fn sync(&mut self, path: PathBuf) -> Result<(), LogError> {

@@ -37,6 +37,8 @@ pub(super) struct Replayed {
     pub empty: Vec<String>,
     /// The newest file, if it must be cut, and where.
     pub torn: Option<(String, u64)>,
+    /// The newest file, if it ends as it should, and where its records end.
+    pub clean: Option<(String, u64)>,
     /// The newest file, by its zxid, if it has a header and no record.
     pub empty_file: Option<Zxid>,
 }
@@ -61,7 +63,7 @@ impl Replay {
             self.warnings.push(RecoverWarning::NoLogs { zxid: self.snapshot });
         }
         let (mut read, mut empty) = (Vec::new(), Vec::new());
-        let (mut torn, mut empty_file) = (None, None);
+        let (mut torn, mut clean, mut empty_file) = (None, None, None);
         for (at, file) in files.iter().enumerate() {
             let Some(mut scanner) = LogScanner::open(disk, &file.name)? else {
                 empty.push(file);
@@ -72,6 +74,10 @@ impl Replay {
             let FileEnd { end, has_records } = self.file(&mut scanner, file)?;
             read.push(file.name.clone());
             let next = files[at + 1..].iter().find(|next| next.length > 0);
+            clean = match end {
+                End::Clean { offset } => Some((file.name.clone(), offset)),
+                _ => None,
+            };
             torn = self.judge_end(&scanner, end, next)?.map(|offset| (file.name.clone(), offset));
             empty_file = (!has_records).then_some(file.zxid);
         }
@@ -90,6 +96,7 @@ impl Replay {
             read,
             empty: empty.into_iter().map(|file| file.name.clone()).collect(),
             torn,
+            clean,
             empty_file,
         })
     }
