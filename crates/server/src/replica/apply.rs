@@ -22,7 +22,7 @@ impl Replica {
         while self.can_apply() && !self.closes_barrier() {
             match self.in_flight.pop_front() {
                 Some(InFlight::Txn { zxid, asker }) => self.apply_next(tree, watching, zxid, &asker),
-                Some(InFlight::Answer { address, xid, answer }) => {
+                Some(InFlight::Answer { address, xid, answer, .. }) => {
                     self.give_answer(tree, address, xid, &answer);
                 }
                 None => unreachable!("there is something to apply"),
@@ -34,12 +34,12 @@ impl Replica {
 
     /// Whether what is next must wait for reads that came before it.
     fn closes_barrier(&mut self) -> bool {
-        let Some(InFlight::Txn { asker: Asker::Client { address, behind_reads: true, .. }, .. }) =
-            self.in_flight.front()
-        else {
-            return false;
+        let address = match self.in_flight.front() {
+            Some(InFlight::Txn { asker: Asker::Client { address, behind_reads: true, .. }, .. }) => *address,
+            // Else the writes behind it would pass the reads, and its zxid would be older than theirs.
+            Some(InFlight::Answer { address, behind_reads: true, .. }) => *address,
+            _ => return false,
         };
-        let address = *address;
         let closes = self.barrier.closes_before(address);
         if closes {
             self.outcomes[usize::from(address.worker.0)].acknowledge = true;
@@ -52,9 +52,13 @@ impl Replica {
         let (logged, range) = &proposals.items[at];
         assert_eq!(*logged, zxid, "what is applied is what was proposed, in the same order");
         let txn = Txn::from_bytes(&proposals.bytes[range.clone()]).expect("we encoded it ourselves");
+        self.audit_session_end(tree, &txn);
         let applied = tree.apply(&txn, &mut |change| tell_watchers(&mut self.outcomes, watching, &change));
         self.counters.commits += 1;
         self.check_digest(tree, zxid, &applied);
+        if let Some(auditor) = &mut self.auditor {
+            auditor.on_applied(&txn, &applied.outcome);
+        }
         match asker {
             Asker::Client { address, session, op, xid, .. } => {
                 self.reply(*address, *session, *op, *xid, &txn, &applied);
@@ -72,6 +76,15 @@ impl Replica {
         }
         if matches!(txn.body, TxnBody::CloseSession { .. }) {
             self.end_session(txn.header.session, asker);
+        }
+    }
+
+    /// The end of a session takes its ephemeral znodes along, so they are told of before it is applied.
+    fn audit_session_end(&mut self, tree: &Tree, txn: &Txn<'_>) {
+        if let Some(auditor) = &mut self.auditor
+            && matches!(txn.body, TxnBody::CloseSession { .. })
+        {
+            auditor.on_session_ended(txn.header.session, tree.ephemerals(txn.header.session));
         }
     }
 

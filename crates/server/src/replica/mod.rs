@@ -22,12 +22,14 @@ mod snapshots;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use zoorum_proto::connect::ReadOnly;
 use zoorum_proto::{OpCode, SessionId, WallClock, Xid, Zxid};
 use zoorum_tree::{Pending, Tree};
 use zoorum_zab::Broadcast;
 
+use crate::audit::{Auditor, Record};
 use crate::message::{Address, ConnectionId, Outcome, Outcomes, Request, Requests, WorkerId};
 use crate::settings::Settings;
 use crate::time::Monotonic;
@@ -88,7 +90,7 @@ enum InFlight {
     /// A transaction; its bytes are the next ones not yet applied.
     Txn { zxid: Zxid, asker: Asker },
     /// A request that changes nothing: a frame whose header's zxid is filled in when its turn comes.
-    Answer { address: Address, xid: Xid, answer: Answer },
+    Answer { address: Address, xid: Xid, behind_reads: bool, answer: Answer },
 }
 
 /// The reply to a request that changes nothing.
@@ -117,6 +119,9 @@ pub struct Replica {
     snapshots: SnapshotSchedule,
     containers: Containers,
     counters: ReplicaCounters,
+    /// Sessions whose time was up, with their timeouts, until the host asks.
+    expired: Vec<(SessionId, Duration)>,
+    auditor: Option<Auditor>,
 }
 
 impl Replica {
@@ -140,8 +145,25 @@ impl Replica {
             snapshots: SnapshotSchedule::new(settings.snapshots.clone(), Chance::new(seed)),
             containers: Containers::new(settings.containers.clone(), now.monotonic),
             counters: ReplicaCounters::default(),
+            expired: Vec::new(),
+            auditor: None,
             settings,
         }
+    }
+
+    /// From now on, every change makes records for the audit log: see [`Self::take_audit_records`].
+    pub fn start_auditing(&mut self) {
+        self.auditor.get_or_insert_default();
+    }
+
+    /// What is to be told to the audit log since the last call, in the order of history.
+    pub fn take_audit_records(&mut self) -> Vec<Record> {
+        self.auditor.as_mut().map(Auditor::take_records).unwrap_or_default()
+    }
+
+    /// Sessions that were found to be expired since the last call, with their timeouts.
+    pub fn take_expired(&mut self) -> Vec<(SessionId, Duration)> {
+        std::mem::take(&mut self.expired)
     }
 
     /// A worker asks.
@@ -185,6 +207,7 @@ impl Replica {
     pub fn on_tick(&mut self, tree: &Tree, now: Now) {
         for session in self.sessions.take_expired(now.monotonic) {
             self.counters.expired_sessions += 1;
+            self.expired.push((session, self.sessions.timeout(session)));
             self.close_session(tree, now, session, Asker::Nobody, Xid(0));
         }
         for path in self.containers.due(tree, now) {

@@ -10,19 +10,22 @@ use crate::message::{Address, Identity};
 impl Replica {
     /// A client's write: decided now, in flight until it is durable.
     pub(super) fn on_write(&mut self, tree: &Tree, now: Now, asker: Asker, body: &[u8], identity: &Identity) {
-        let Asker::Client { address, session, op, xid, .. } = asker else {
+        let Asker::Client { address, session, op, xid, behind_reads } = asker else {
             unreachable!("only clients write")
         };
         match WriteOp::decode(op, body) {
             // Refused without a place in history: such a request has no effect to order.
-            Err(_) => self.answer(address, xid, Answer::Undecodable),
+            Err(_) => self.answer(address, xid, behind_reads, Answer::Undecodable),
             Ok(WriteOp::Sync(path)) => {
-                self.answer(address, xid, Answer::Synced(path.map(|path| path.into())));
+                self.answer(address, xid, behind_reads, Answer::Synced(path.map(|path| path.into())));
             }
             Ok(WriteOp::CloseSession) => self.close_session(tree, now, session, asker, xid),
             Ok(op) => {
                 let requester = Requester { session, ids: identity, is_live: self.sessions.is_live(session) };
                 let zxid = self.broadcast.propose();
+                if let Some(auditor) = &mut self.auditor {
+                    auditor.on_asked(zxid, session, identity, &op);
+                }
                 let rules = &self.settings.rules;
                 let prepared = self.pending.prep(tree, rules, &requester, &op, zxid, now.wall);
                 self.propose(zxid, session, xid, now.wall, prepared, asker);
@@ -84,7 +87,7 @@ impl Replica {
         self.counters.proposals += 1;
     }
 
-    fn answer(&mut self, address: Address, xid: Xid, answer: Answer) {
-        self.in_flight.push_back(InFlight::Answer { address, xid, answer });
+    fn answer(&mut self, address: Address, xid: Xid, behind_reads: bool, answer: Answer) {
+        self.in_flight.push_back(InFlight::Answer { address, xid, behind_reads, answer });
     }
 }

@@ -104,6 +104,11 @@ impl Sessions {
         }
     }
 
+    /// Its timeout; zero if it is gone.
+    pub(super) fn timeout(&self, id: SessionId) -> Duration {
+        self.sessions.get(&id).map_or(Duration::ZERO, |session| session.timeout)
+    }
+
     /// Whether the session is open and not about to end.
     pub(super) fn is_live(&self, id: SessionId) -> bool {
         self.sessions.get(&id).is_some_and(|session| !session.closing)

@@ -267,3 +267,19 @@ fn a_write_waits_for_the_reads_that_its_connection_sent_before_it() {
     assert_eq!(scene.apply().len(), 2);
     assert!(scene.tree.node("/b").is_some());
 }
+
+#[test]
+fn a_sync_waits_for_the_reads_before_it_and_so_do_the_writes_behind_it() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/a", 0);
+    let sync = write(1, session, 3, OpCode::Sync, &"/".to_vec(), true);
+    scene.ask(sync, "/".to_vec());
+    scene.create(session, 4, "/b", 0);
+    let told = scene.sync();
+    assert!(matches!(told[..], [Outcome::Changed(_), Outcome::Reply { err: 0, .. }]), "{told:?}");
+    assert!(scene.tree.node("/b").is_none(), "a read between create and sync must not see what comes later");
+    let seen = Requests { outcomes_seen: 2, ..Requests::default() };
+    scene.replica.on_requests(&scene.tree, scene.now, WORKER, &seen);
+    assert_eq!(scene.apply().len(), 3);
+}
