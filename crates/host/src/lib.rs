@@ -10,6 +10,7 @@
 
 mod acceptor;
 mod admission;
+mod audit;
 mod clock;
 pub mod disk;
 pub mod logging;

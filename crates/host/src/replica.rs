@@ -12,6 +12,7 @@ use zoorum_server::Replica;
 use zoorum_server::message::WorkerId;
 use zoorum_storage::{Disk, LogError, TxnLog};
 
+use crate::audit::AuditLog;
 use crate::mail::{ToReplica, ToWorker};
 use crate::shared::Shared;
 use crate::snapshot::SnapshotThread;
@@ -29,6 +30,7 @@ pub(crate) struct ReplicaThread<D: Disk> {
     pub(crate) snapshots: SnapshotThread,
     pub(crate) slow_sync: SlowSync,
     pub(crate) snapshot_owed: bool,
+    pub(crate) audit: Option<AuditLog>,
 }
 
 impl<D: Disk> ReplicaThread<D> {
@@ -59,6 +61,7 @@ impl<D: Disk> ReplicaThread<D> {
             self.replica.on_synced(through);
             self.publish();
         }
+        self.tell_operator();
         if self.replica.take_snapshot_due() {
             self.snapshot_owed = true;
         }
@@ -87,6 +90,16 @@ impl<D: Disk> ReplicaThread<D> {
             self.replica.on_tick(&tree, now);
         }
         stopping
+    }
+
+    /// What operators want to read in their logs.
+    fn tell_operator(&mut self) {
+        for (session, timeout) in self.replica.take_expired() {
+            tracing::info!("Expiring session {session}, timeout of {}ms exceeded", timeout.as_millis());
+        }
+        if let Some(audit) = &self.audit {
+            self.replica.take_audit_records().iter().for_each(|record| audit.write(record));
+        }
     }
 
     fn sync(&mut self) -> Result<Zxid, LogError> {

@@ -23,6 +23,7 @@ use zoorum_storage::{
 
 use crate::acceptor::{self, ListenOptions};
 use crate::admission::Admission;
+use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::disk::{DataDirError, DataDirs};
 use crate::mail::{ReplicaBox, ToReplica, worker_box};
@@ -162,8 +163,12 @@ fn serve(
     let settings = Arc::new(settings::from_config(config));
     let worker_count = thread::available_parallelism().map_or(1, usize::from);
     let log = TxnLog::open(dirs.logs.clone(), recovered.tail, log_options(config));
-    let replica =
+    let audit = AuditLog::open(config).map_err(system("cannot open the audit log"))?;
+    let mut replica =
         Replica::new(Arc::clone(&settings), &recovered.tree, worker_count, clock.now(), random_seed());
+    if audit.is_some() {
+        replica.start_auditing();
+    }
     let boxes: io::Result<Vec<_>> = (0..worker_count).map(|_| worker_box(WAKER)).collect();
     let (polls, workers): (Vec<_>, Vec<_>) =
         boxes.map_err(system("cannot set up polling"))?.into_iter().unzip();
@@ -198,8 +203,10 @@ fn serve(
         replica,
         log,
         snapshots,
+        audit: audit.clone(),
     };
-    let signal = spawn_stopper(&shared, signals).map_err(system("cannot start the signal thread"))?;
+    let signal =
+        spawn_stopper(&shared, signals, audit.clone()).map_err(system("cannot start the signal thread"))?;
     if let Some(listener) = listener {
         let (shared, options) = (Arc::clone(&shared), listen_options(config));
         thread::Builder::new()
@@ -208,6 +215,9 @@ fn serve(
             .map_err(system("cannot start the acceptor"))?;
     }
     tracing::info!("serving");
+    if let Some(audit) = audit {
+        audit.on_started();
+    }
     replica.run()?;
     Ok(ExitCode::from(signal.recv().unwrap_or(1)))
 }
@@ -231,7 +241,11 @@ fn spawn_worker(
 
 /// Waits for a signal, then has the replica finish what is in flight. A second signal, or a disk that takes
 /// too long, ends the process at once: nothing unfinished has been acknowledged.
-fn spawn_stopper(shared: &Arc<Shared>, mut signals: Signals) -> io::Result<std::sync::mpsc::Receiver<u8>> {
+fn spawn_stopper(
+    shared: &Arc<Shared>,
+    mut signals: Signals,
+    audit: Option<AuditLog>,
+) -> io::Result<std::sync::mpsc::Receiver<u8>> {
     let (code, received) = channel();
     let shared = Arc::clone(shared);
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -239,6 +253,9 @@ fn spawn_stopper(shared: &Arc<Shared>, mut signals: Signals) -> io::Result<std::
         let exit_code = |signal| 128 + u8::try_from(signal).unwrap_or(0);
         let Some(signal) = signals.next() else { return };
         tracing::info!("stopping");
+        if let Some(audit) = audit {
+            audit.on_stopping();
+        }
         // Sent first: the replica ends the process's main thread, which asks for it.
         let _ = code.send(exit_code(signal));
         shared.replica.send(ToReplica::Stop);

@@ -33,6 +33,7 @@ use std::thread;
 use crate::mail::ToWorker;
 use crate::reporter::Reporter;
 use crate::worker::Question;
+pub(crate) use environment::user_name;
 pub use facts::Facts;
 use gathered::Gathered;
 

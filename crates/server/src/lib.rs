@@ -14,6 +14,7 @@
 //! **Promises.** Replies of one connection leave in the order of its requests. An event leaves before any
 //! reply that shows its change. No write is answered before [`Replica::on_synced`] has been told of it.
 
+pub mod audit;
 pub mod auth;
 mod frame;
 pub mod message;

@@ -52,7 +52,7 @@ fn architecture(name: &str) -> &str {
 }
 
 /// Who runs this process: a name if the user has one, otherwise the number.
-pub(super) fn user_name() -> String {
+pub(crate) fn user_name() -> String {
     let id = rustix::process::geteuid().as_raw().to_string();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_of(&id, &users).unwrap_or(&id).to_owned()
