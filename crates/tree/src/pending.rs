@@ -163,10 +163,18 @@ impl Pending {
         if self.queue.is_empty() { tree.tree_digest() } else { self.digest }
     }
 
-    /// Records that the znode will be as given.
-    fn record(&mut self, tree: &Tree, zxid: Zxid, path: &str, node: Option<PendingNode>, owner: SessionId) {
+    /// Records that the znode will be as given; `old` is what it has added to the digest so far, and `owner`
+    /// is set where an ephemeral znode is created.
+    fn record(
+        &mut self,
+        tree: &Tree,
+        zxid: Zxid,
+        path: &str,
+        old: NodeDigest,
+        node: Option<PendingNode>,
+        owner: SessionId,
+    ) {
         let path = if path.is_empty() { "/" } else { path };
-        let old = self.view(tree, path).map_or(NodeDigest::default(), |view| view.digest);
         let node = node.map(|mut node| {
             if digest::covers(path) {
                 node.digest = NodeDigest::of_node(&node.history);
@@ -282,7 +290,9 @@ impl Judge<'_> {
         if self.rules.enforce_quota { self.tree.check_quota(path, count, bytes) } else { Ok(()) }
     }
 
-    fn record(&mut self, path: &str, node: Option<PendingNode>) {
-        self.pending.record(self.tree, self.zxid, path, node, SessionId::NONE);
+    /// Records a znode that was changed since [`View::to_pending`].
+    fn record(&mut self, path: &str, node: PendingNode) {
+        let old = node.digest;
+        self.pending.record(self.tree, self.zxid, path, old, Some(node), SessionId::NONE);
     }
 }

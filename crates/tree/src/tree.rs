@@ -30,7 +30,7 @@ use crate::slab::{History, Slab, Slot};
 use pass::Pass;
 
 /// Parts of the name table: a part that grows moves this fraction of all znodes.
-const NAME_TABLES: usize = 256;
+const NAME_TABLES: usize = 1024;
 
 /// The applied state of a server: every znode, every session.
 ///
@@ -158,6 +158,16 @@ impl Tree {
     /// that nobody but super can use for it. Replaying the log behind a fuzzy snapshot should leave none.
     pub fn unresolved_acls(&self) -> impl Iterator<Item = (i64, u32)> {
         self.acls.unresolved()
+    }
+
+    /// Whether any znode has a time to live. Walks the tree: a question for the start, where a server that may
+    /// not have such znodes refuses to go on.
+    pub fn has_ttl_nodes(&self) -> bool {
+        let mut has = false;
+        self.walk(Slot::ROOT, |slot| {
+            has |= matches!(self.slab[slot].history.kind(), NodeKind::Ttl(_));
+        });
+        has
     }
 
     /// Containers that have lost their last child and TTL znodes whose time is up, with `never_used` also

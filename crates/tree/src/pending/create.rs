@@ -54,8 +54,9 @@ impl Judge<'_> {
             acl: self.tree.shared_acl(&acl),
             digest: NodeDigest::default(),
         };
-        self.record(parent_path, Some(parent));
-        self.pending.record(self.tree, self.zxid, &path, Some(node), owned_as.session());
+        self.record(parent_path, parent);
+        let (old, owner) = (NodeDigest::default(), owned_as.session());
+        self.pending.record(self.tree, self.zxid, &path, old, Some(node), owner);
         Ok(TxnBody::Create(CreateTxn { kind, path, data: request.data, acl, parent_creates }))
     }
 

@@ -132,9 +132,11 @@ impl Pending {
             let mut parent = parent.to_pending();
             parent.children = parent.children.saturating_sub(1);
             parent.history.pzxid = parent.history.pzxid.max(zxid);
-            self.record(tree, zxid, parent_path, Some(parent), SessionId::NONE);
+            let old = parent.digest;
+            self.record(tree, zxid, parent_path, old, Some(parent), SessionId::NONE);
         }
-        self.record(tree, zxid, path, None, SessionId::NONE);
+        let old = self.view(tree, path).map_or(NodeDigest::default(), |view| view.digest);
+        self.record(tree, zxid, path, old, None, SessionId::NONE);
     }
 }
 
@@ -168,7 +170,7 @@ impl Judge<'_> {
         node.history.mzxid = self.zxid;
         node.history.mtime = self.time;
         node.history.content = NodeDigest::of_content(&request.path, request.data);
-        self.record(&request.path, Some(node));
+        self.record(&request.path, node);
         Ok(TxnBody::SetData(SetDataTxn { path: request.path.clone(), data: request.data, version }))
     }
 
@@ -184,7 +186,7 @@ impl Judge<'_> {
         let mut node = node.to_pending();
         node.acl = self.tree.shared_acl(&acl);
         node.history.aversion = version;
-        self.record(&request.path, Some(node));
+        self.record(&request.path, node);
         Ok(TxnBody::SetAcl(SetAclTxn { path: request.path.clone(), acl, version }))
     }
 

@@ -31,6 +31,13 @@ fn a_new_tree_has_zookeepers_four_znodes() {
 }
 
 #[test]
+fn a_tree_can_be_shared_between_threads() {
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    is_shared(&Tree::new(1));
+    assert!(!Tree::new(1).has_ttl_nodes());
+}
+
+#[test]
 fn digests_are_the_originals() {
     let mut scene = Scene::new();
     scene.zxid = Zxid(1);
@@ -231,6 +238,7 @@ fn containers_and_ttl_znodes_become_removable() {
     scene.create("/used/child", 0).unwrap();
     scene.create_by(CreateOp::Ttl(100), "/ttl", 5).unwrap();
     let made = scene.time;
+    assert!(scene.tree.has_ttl_nodes());
     let removable = |scene: &Scene, now: i64, never_used: Option<u64>| {
         let mut paths = scene.tree.removable(WallClock(now), never_used.map(Duration::from_millis));
         paths.sort_unstable();
