@@ -26,6 +26,6 @@ mod window;
 pub use disk::{Disk, DiskFile, Entry};
 pub use log::repair::{RepairError, Repaired, repair_tail};
 pub use log::{LogError, LogOptions, Synced, Tail, TxnLog};
-pub use purge::{PurgeError, Purged, purge};
+pub use purge::{KEEP_MIN, PurgeError, Purged, purge};
 pub use recover::{RecoverError, RecoverOptions, RecoverWarning, Recovered, recover};
 pub use snapshot::{Compression, SnapshotError, SnapshotOptions, SnapshotReadError, SnapshotWriter};

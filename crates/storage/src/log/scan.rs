@@ -24,7 +24,7 @@ const SEARCH: u64 = 8 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// The payload's Adler-32 is another.
-    #[error("checksum is {found:#010x}, should be {computed:#010x}")]
+    #[error("CRC check failed, checksum is {found:#010x}, should be {computed:#010x}")]
     Checksum {
         /// The one in the record.
         found: i64,

@@ -55,8 +55,8 @@ pub enum RecoverError {
     },
     /// A record is broken that is needed, or may be.
     #[error(
-        "CRC check failed, or worse: {file}: at byte {offset}: {damage}; the change after {after} is lost{}; \
-         'zoorum log repair {file}' cuts the log here, and gives up whatever follows",
+        "{file}: the record at byte {offset} is broken: {damage}; the change after {after} is lost{}. \
+         'zoorum log repair {file}' cuts the log there and gives up whatever follows",
         sound_again(.next)
     )]
     Damaged {
