@@ -51,8 +51,8 @@ struct FileEnd {
 
 impl Replay {
     pub fn new(tree: Tree, snapshot: Zxid, digest: Option<SnapshotDigest>, options: &RecoverOptions) -> Self {
-        let mut warnings = Vec::new();
-        let digests = DigestCheck::new(&tree, snapshot, digest, options, &mut warnings);
+        let warnings = Vec::new();
+        let digests = DigestCheck::new(&tree, snapshot, digest, options);
         Self { warnings, tree, snapshot, applied: snapshot, digests, txns: 0, bytes: 0 }
     }
 
@@ -167,7 +167,7 @@ impl Replay {
                     self.applied = zxid;
                     self.txns += 1;
                     self.bytes += (payload.len() + RECORD_OVERHEAD) as u64;
-                    self.digests.applied(&self.tree, &txn, &mut self.warnings)?;
+                    self.digests.applied(&self.tree, &txn)?;
                 }
             }
         }
@@ -223,23 +223,19 @@ struct DigestCheck {
     fuzzy_until: Option<(Zxid, i64)>,
     /// Whether the tree agreed once: from then on it must.
     is_confirmed: bool,
-    told: bool,
+    /// The first disagreement before that. It is told only if the tree never agrees: a snapshot of Java's can
+    /// hold part of the change after the one whose digest it notes, and is whole once that is replayed.
+    doubt: Option<RecoverWarning>,
 }
 
 impl DigestCheck {
-    fn new(
-        tree: &Tree,
-        snapshot: Zxid,
-        digest: Option<SnapshotDigest>,
-        options: &RecoverOptions,
-        warnings: &mut Vec<RecoverWarning>,
-    ) -> Self {
+    fn new(tree: &Tree, snapshot: Zxid, digest: Option<SnapshotDigest>, options: &RecoverOptions) -> Self {
         let mut check = Self {
             is_on: options.digest,
             tolerates: options.tolerate_digest_mismatch,
             fuzzy_until: None,
             is_confirmed: false,
-            told: false,
+            doubt: None,
         };
         let digest = digest
             .filter(|digest| check.is_on && digest.version == TxnDigest::VERSION && digest.zxid > Zxid::ZERO);
@@ -249,7 +245,7 @@ impl DigestCheck {
                 if !check.is_confirmed {
                     // Java removes ephemerals of lost sessions without a change, then writes a snapshot with
                     // the digest from before: so this alone proves nothing.
-                    warnings.push(RecoverWarning::DigestOfSnapshot {
+                    check.doubt = Some(RecoverWarning::DigestOfSnapshot {
                         zxid: snapshot,
                         expected: digest.value,
                         actual: tree.digest(),
@@ -262,12 +258,7 @@ impl DigestCheck {
         check
     }
 
-    fn applied(
-        &mut self,
-        tree: &Tree,
-        txn: &Txn<'_>,
-        warnings: &mut Vec<RecoverWarning>,
-    ) -> Result<(), RecoverError> {
+    fn applied(&mut self, tree: &Tree, txn: &Txn<'_>) -> Result<(), RecoverError> {
         if !self.is_on {
             return Ok(());
         }
@@ -287,21 +278,21 @@ impl DigestCheck {
             None => Ok(()),
             Some(expected) if expected == actual => {
                 self.is_confirmed = true;
+                self.doubt = None;
                 Ok(())
             }
             Some(expected) if self.is_confirmed && !self.tolerates => {
                 Err(RecoverError::Digest { zxid, expected, actual })
             }
             Some(expected) => {
-                if !std::mem::replace(&mut self.told, true) {
-                    warnings.push(RecoverWarning::DigestMismatch { zxid, expected, actual });
-                }
+                self.doubt.get_or_insert(RecoverWarning::DigestMismatch { zxid, expected, actual });
                 Ok(())
             }
         }
     }
 
-    fn finish(&self, last: Zxid, warnings: &mut Vec<RecoverWarning>) {
+    fn finish(&mut self, last: Zxid, warnings: &mut Vec<RecoverWarning>) {
+        warnings.extend(self.doubt.take());
         if let Some((until, _)) = self.fuzzy_until {
             warnings.push(RecoverWarning::SnapshotAhead { snapshot_until: until, last });
         }
