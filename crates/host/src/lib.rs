@@ -23,6 +23,7 @@ mod shared;
 mod snapshot;
 mod sockets;
 mod start;
+mod timings;
 pub mod version;
 mod words;
 mod worker;

@@ -106,6 +106,7 @@ impl<D: Disk> ReplicaThread<D> {
         let started = self.shared.clock.monotonic();
         let synced = self.log.sync()?;
         let took = self.shared.clock.monotonic().since(started);
+        self.shared.timings.on_synced(took);
         if took > self.slow_sync.threshold {
             tracing::warn!(
                 "fsync-ing the write ahead log took {}ms which will adversely effect operation latency.\

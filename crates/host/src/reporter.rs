@@ -51,6 +51,7 @@ impl Reporter {
     pub fn reset_counters(&self) {
         self.shared.workers.iter().for_each(|worker| worker.send(ToWorker::ResetCounters));
         self.shared.replica.send(ToReplica::ResetCounters);
+        self.shared.timings.reset();
     }
 
     /// Starts counting anew: each connection's figures.

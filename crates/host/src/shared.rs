@@ -11,6 +11,7 @@ use zoorum_tree::Tree;
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::mail::{ReplicaBox, WorkerBox};
+use crate::timings::Timings;
 
 /// A server, as its threads see it.
 pub struct Shared {
@@ -29,6 +30,8 @@ pub struct Shared {
     pub admission: Admission,
     /// The clocks.
     pub clock: Clock,
+    /// How long slow things took.
+    pub timings: Timings,
 }
 
 impl Shared {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::{io, thread};
 
+use zoorum_storage::name::snapshot_name;
 use zoorum_storage::{Disk, SnapshotError, SnapshotOptions, SnapshotWriter};
 use zoorum_tree::{SnapshotStart, Tree};
 
@@ -54,9 +55,12 @@ impl<D: Disk> Writer<D> {
         for start in starts {
             let zxid = start.zxid;
             let started = self.shared.clock.monotonic();
+            let path = self.disk.path(&snapshot_name(zxid, self.options.compression));
+            tracing::info!("Snapshotting: {zxid} to {}", path.display());
             match self.write(&start) {
                 Ok(()) => {
                     let took = self.shared.clock.monotonic().since(started);
+                    self.shared.timings.on_snapshot(took);
                     tracing::info!(%zxid, "Snapshot taken in {} ms", took.as_millis());
                 }
                 // The log still has everything: the server goes on, and tries again when the next one is due.

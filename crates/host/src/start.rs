@@ -30,6 +30,7 @@ use crate::mail::{ReplicaBox, ToReplica, worker_box};
 use crate::replica::{ReplicaThread, SlowSync};
 use crate::shared::Shared;
 use crate::snapshot::{self, SnapshotThread};
+use crate::timings::Timings;
 use crate::worker::{Question, WAKER, WorkerThread};
 use crate::{Reporter, purge, settings, words};
 
@@ -183,7 +184,9 @@ fn serve(
         ),
         clock,
         settings,
+        timings: Timings::default(),
     });
+    shared.timings.on_recovered(clock.monotonic().0);
     let snapshots =
         SnapshotThread::spawn(Arc::clone(&shared), dirs.snapshots.clone(), snapshot_options(config))
             .map_err(system("cannot start the snapshot thread"))?;

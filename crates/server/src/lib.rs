@@ -17,6 +17,7 @@
 pub mod audit;
 pub mod auth;
 mod frame;
+pub mod histogram;
 pub mod message;
 pub mod replica;
 pub mod settings;

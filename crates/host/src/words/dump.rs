@@ -119,6 +119,7 @@ mod tests {
                 ephemerals_of: vec![(SessionId(1), vec!["/a".to_owned(), "/b".to_owned()])],
                 ..TreeReport::default()
             },
+            ..Gathered::default()
         };
         let date = |seconds| java_date(wall + Duration::from_secs(seconds));
         let expected = format!(

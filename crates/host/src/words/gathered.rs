@@ -10,6 +10,7 @@ use zoorum_server::worker::{ConnectionReport, Counters, LatencyReport, WorkerRep
 use zoorum_tree::Tree;
 
 use crate::reporter::Reporter;
+use crate::timings::TimingsReport;
 
 /// All that was told, at about one moment.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct Gathered {
     pub(super) replica: Option<ReplicaReport>,
     /// What the tree shows.
     pub(super) tree: TreeReport,
+    /// How long slow things took.
+    pub(super) timings: TimingsReport,
 }
 
 /// What the tree shows.
@@ -74,7 +77,8 @@ impl Gathered {
         tree: TreeReport,
     ) -> Self {
         let now = reporter.shared().clock.monotonic();
-        Self { now, wall: Some(SystemTime::now()), workers, replica, tree }
+        let timings = reporter.shared().timings.report();
+        Self { now, wall: Some(SystemTime::now()), workers, replica, tree, timings }
     }
 
     /// Every connection.

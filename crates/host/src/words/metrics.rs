@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use zoorum_server::histogram::Histogram;
 use zoorum_server::worker::ResponseSize;
 
 use super::gathered::Gathered;
@@ -139,7 +140,22 @@ fn summaries(gathered: &Gathered) -> BTreeMap<&'static str, Summary> {
         let one = u64::from(count > 0);
         all.insert(name, Summary { count, sum: count, min: one, max: one, ..Summary::default() });
     }
+    all.insert("fsynctime", Summary::of(&gathered.timings.fsync));
+    all.insert("snapshottime", Summary::of(&gathered.timings.snapshot));
+    all.insert("dbinittime", Summary::of(&gathered.timings.recovery));
     all
+}
+
+impl Summary {
+    fn of(histogram: &Histogram) -> Self {
+        Self {
+            count: histogram.count(),
+            sum: histogram.sum(),
+            min: histogram.min(),
+            max: histogram.max(),
+            quantiles: [500, 950, 990, 999].map(|per_mille| histogram.quantile(per_mille)),
+        }
+    }
 }
 
 /// File descriptors of this process.

@@ -77,6 +77,7 @@ mod tests {
         let mut gathered = Gathered { workers: vec![worker.clone(), worker], ..Gathered::default() };
         gathered.tree.quotas =
             vec![QuotaReport { namespace: "c".to_owned(), count_limit: 3, ..QuotaReport::default() }];
+        [3, 8].into_iter().for_each(|ms| gathered.timings.fsync.observe(ms));
         let text = mntr("v", Some(Metrics::of(&gathered)));
         let rows = [
             ("zk_avg_latency", "0.8583"),
@@ -84,7 +85,9 @@ mod tests {
             ("zk_last_client_response_size", "-1"),
             ("zk_sum_node_changed_watch_count", "6"),
             ("zk_avg_node_changed_watch_count", "1.0"),
-            ("zk_avg_fsynctime", "0.0"),
+            ("zk_avg_fsynctime", "5.5"),
+            ("zk_max_fsynctime", "8"),
+            ("zk_avg_snapshottime", "0.0"),
             ("zk_p999_readlatency", "0"),
             ("zk_c_quota_count_limit_per_namespace", "3"),
         ];
