@@ -163,11 +163,11 @@ impl WorkerThread {
         let mut late = Vec::new();
         shared.worker(self.worker.id()).take(&mut late);
         self.mail.append(&mut late);
-        for message in &self.mail {
-            if let ToWorker::Outcomes(outcomes) = message {
-                self.worker.on_outcomes(&tree, now, outcomes);
-            }
-        }
+        let batches = self.mail.iter().filter_map(|message| match message {
+            ToWorker::Outcomes(outcomes) => Some(outcomes),
+            _ => None,
+        });
+        self.worker.on_outcomes(&tree, now, batches);
         for (id, range) in self.arrivals.drain(..) {
             self.worker.on_received(&tree, now, id, &self.buffer[range]);
         }

@@ -136,24 +136,36 @@ impl Worker {
         }
     }
 
-    /// The replica has decided `outcomes`, and the tree shows them.
-    pub fn on_outcomes(&mut self, tree: &Tree, now: Monotonic, outcomes: &Outcomes) {
-        for outcome in &outcomes.items {
-            match outcome {
-                Outcome::Changed(change) => self.on_changed(change),
-                Outcome::Reply { connection, frame, err, close } => {
-                    let frame = &outcomes.bytes[frame.clone()];
-                    self.on_reply(tree, now, *connection, frame, *err, *close);
+    /// The replica has decided `batches`, in this order. They must be all that have come, and the tree shows
+    /// them all: so requests that waited for them are dealt with only once every change has been told.
+    pub fn on_outcomes<'a>(
+        &mut self,
+        tree: &Tree,
+        now: Monotonic,
+        batches: impl IntoIterator<Item = &'a Outcomes>,
+    ) {
+        let (mut answered, mut connected) = (Vec::new(), Vec::new());
+        for outcomes in batches {
+            for outcome in &outcomes.items {
+                match outcome {
+                    Outcome::Changed(change) => self.on_changed(change),
+                    Outcome::Reply { connection, frame, err, close } => {
+                        let frame = &outcomes.bytes[frame.clone()];
+                        self.on_reply(tree, now, *connection, frame, *err, *close);
+                        answered.push(*connection);
+                    }
+                    Outcome::Connected { connection, session, timeout_ms, read_only } => {
+                        self.on_connected(now, *connection, *session, *timeout_ms, *read_only);
+                        connected.push(*connection);
+                    }
+                    Outcome::Close { connection } => self.close(*connection),
                 }
-                Outcome::Connected { connection, session, timeout_ms, read_only } => {
-                    self.on_connected(now, *connection, *session, *timeout_ms, *read_only);
-                    self.consume_input(tree, now, *connection);
-                }
-                Outcome::Close { connection } => self.close(*connection),
             }
+            self.outcomes_seen += 1;
+            self.owes_acknowledgement |= outcomes.acknowledge;
         }
-        self.outcomes_seen += 1;
-        self.owes_acknowledgement |= outcomes.acknowledge;
+        answered.into_iter().for_each(|id| self.run_waiting_reads(tree, now, id));
+        connected.into_iter().for_each(|id| self.consume_input(tree, now, id));
     }
 
     /// Whether a connection that is not read from may be read from again: see [`Self::resume`].
@@ -306,7 +318,7 @@ impl Worker {
         }
     }
 
-    /// The reply to the connection's oldest unanswered write; reads that waited behind it may run now.
+    /// The reply to the connection's oldest unanswered write.
     fn on_reply(
         &mut self,
         tree: &Tree,
@@ -316,7 +328,9 @@ impl Worker {
         err: i32,
         close: bool,
     ) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        // Nothing is told behind the end of a connection; reads that wait there are never answered.
+        let open = self.connections.get_mut(id).filter(|connection| !connection.closing);
+        let Some(connection) = open else { return };
         let Some(Waiting::Write(write)) = connection.queue.pop_front() else {
             unreachable!("the replica answers the writes of a connection, once each and in order")
         };
@@ -328,9 +342,8 @@ impl Worker {
         self.counters.answered(frame.len(), now.since(write.at), err);
         self.mark_dirty(id);
         if close {
-            return self.close(id);
+            self.close(id);
         }
-        self.run_waiting_reads(tree, now, id);
     }
 }
 

@@ -7,11 +7,11 @@ use zoorum_proto::connect::{ConnectRequest, ReadOnly};
 use zoorum_proto::op::{PathAndWatch, RequestHeader};
 use zoorum_proto::reply::ReplyHeader;
 use zoorum_proto::{Decode, Encode, OpCode, Reader, SessionId, Xid, Zxid};
-use zoorum_tree::Tree;
+use zoorum_tree::{ChangeKind, Tree};
 
 use super::Worker;
 use crate::frame;
-use crate::message::{ConnectionId, Outcome, Outcomes, Request, WorkerId};
+use crate::message::{ConnectionId, Outcome, Outcomes, Request, TreeChange, WorkerId};
 use crate::settings::test_settings;
 use crate::time::Monotonic;
 
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     fn decide(&mut self, items: Vec<Outcome>) {
-        self.worker.on_outcomes(&self.tree, NOW, &Outcomes { items, ..Outcomes::default() });
+        self.worker.on_outcomes(&self.tree, NOW, [&Outcomes { items, ..Outcomes::default() }]);
     }
 
     /// The replica answers the oldest write.
@@ -61,7 +61,7 @@ impl Scene {
         frame::reply(&mut bytes, Xid(xid), Zxid(9), |_| {});
         let frame = 0..bytes.len();
         let items = vec![Outcome::Reply { connection: self.client, frame, err: 0, close: false }];
-        self.worker.on_outcomes(&self.tree, NOW, &Outcomes { bytes, items, acknowledge: false });
+        self.worker.on_outcomes(&self.tree, NOW, [&Outcomes { bytes, items, acknowledge: false }]);
     }
 
     /// Everything that the client is owed, taken as sent.
@@ -129,6 +129,29 @@ fn a_read_waits_for_the_writes_before_it_and_nothing_else() {
     assert_eq!(scene.replies(), [2, 3]);
     scene.reply(4);
     assert_eq!(scene.replies(), [4, 5]);
+}
+
+#[test]
+fn a_waiting_read_is_answered_behind_every_change_that_has_come() {
+    let mut scene = Scene::start();
+    let watch = PathAndWatch { path: "/".into(), watch: true };
+    scene.receive(&[request(1, OpCode::Exists, watch), sync(2), exists(3)].concat());
+    assert_eq!(scene.replies(), [1]);
+    let mut bytes = Vec::new();
+    frame::reply(&mut bytes, Xid(2), Zxid(9), |_| {});
+    let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: false };
+    let answered = Outcomes { bytes, items: vec![reply], acknowledge: false };
+    let acl = scene.tree.node("/").expect("there is a root").acl().clone();
+    let change = TreeChange {
+        kind: ChangeKind::DataSet,
+        path: "/".into(),
+        zxid: Zxid(10),
+        acl: acl.clone(),
+        parent_acl: acl,
+    };
+    let changed = Outcomes { items: vec![Outcome::Changed(change)], ..Outcomes::default() };
+    scene.worker.on_outcomes(&scene.tree, NOW, [&answered, &changed]);
+    assert_eq!(scene.replies(), [2, -1, 3], "the tree that the read sees has the change");
 }
 
 #[test]
@@ -238,4 +261,21 @@ fn late_outcomes_find_nobody_on_a_slot_used_again() {
     let reply = Outcome::Reply { connection: gone, frame: 0..0, err: 0, close: true };
     scene.decide(vec![reply, Outcome::Close { connection: gone }]);
     assert!(!scene.is_closing());
+}
+
+#[test]
+fn nothing_is_answered_behind_the_end_of_the_session() {
+    let mut scene = Scene::start();
+    scene.receive(&[request(1, OpCode::CloseSession, Xid(0)), exists(2), sync(3)].concat());
+    let mut bytes = Vec::new();
+    frame::reply(&mut bytes, Xid(1), Zxid(9), |_| {});
+    let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: true };
+    scene.worker.on_outcomes(
+        &scene.tree,
+        NOW,
+        [&Outcomes { bytes, items: vec![reply], acknowledge: false }],
+    );
+    scene.reply(3);
+    assert_eq!(scene.replies(), [1]);
+    assert!(scene.is_closing());
 }
