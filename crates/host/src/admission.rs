@@ -15,6 +15,7 @@ pub struct Admission {
 #[derive(Default)]
 struct Open {
     total: usize,
+    refused: u64,
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -54,10 +55,12 @@ impl Admission {
     pub fn admit(&self, address: IpAddr) -> Result<(), Refusal> {
         let mut open = self.open.lock();
         if let Some(limit) = self.total_limit.filter(|limit| open.total >= *limit) {
+            open.refused += 1;
             return Err(Refusal::Total { open: open.total, limit });
         }
         let from_here = open.by_address.entry(address).or_default();
         if let Some(limit) = self.per_address_limit.filter(|limit| *from_here >= *limit) {
+            open.refused += 1;
             return Err(Refusal::Address { address, limit });
         }
         *from_here += 1;
@@ -75,6 +78,16 @@ impl Admission {
                 open.by_address.remove(&address);
             }
         }
+    }
+
+    /// Connections that were not admitted.
+    pub fn refused(&self) -> u64 {
+        self.open.lock().refused
+    }
+
+    /// Starts counting those anew.
+    pub fn reset_refused(&self) {
+        self.open.lock().refused = 0;
     }
 
     /// Connections there are.
@@ -96,6 +109,7 @@ mod tests {
         assert_eq!(admission.admit(here), Err(Refusal::Address { address: here, limit: 2 }));
         assert_eq!(admission.admit(there), Ok(()));
         assert_eq!(admission.admit(there), Err(Refusal::Total { open: 3, limit: 3 }));
+        assert_eq!(admission.refused(), 2);
         admission.leave(here);
         assert_eq!(admission.admit(here), Ok(()));
     }

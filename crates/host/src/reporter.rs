@@ -52,6 +52,7 @@ impl Reporter {
         self.shared.workers.iter().for_each(|worker| worker.send(ToWorker::ResetCounters));
         self.shared.replica.send(ToReplica::ResetCounters);
         self.shared.timings.reset();
+        self.shared.admission.reset_refused();
     }
 
     /// Starts counting anew: each connection's figures.

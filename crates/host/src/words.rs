@@ -155,3 +155,6 @@ impl Answerer {
 fn text_of(word: &[u8; 4]) -> String {
     String::from_utf8_lossy(word).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,8 @@ pub(super) struct Gathered {
     pub(super) tree: TreeReport,
     /// How long slow things took.
     pub(super) timings: TimingsReport,
+    /// Connections that were not admitted.
+    pub(super) refused_connections: u64,
 }
 
 /// What the tree shows.
@@ -78,7 +80,8 @@ impl Gathered {
     ) -> Self {
         let now = reporter.shared().clock.monotonic();
         let timings = reporter.shared().timings.report();
-        Self { now, wall: Some(SystemTime::now()), workers, replica, tree, timings }
+        let refused_connections = reporter.shared().admission.refused();
+        Self { now, wall: Some(SystemTime::now()), workers, replica, tree, timings, refused_connections }
     }
 
     /// Every connection.

@@ -113,6 +113,7 @@ fn counters(gathered: &Gathered) -> BTreeMap<&'static str, u64> {
         ("bytes_received_count", gathered.sum(|counters| counters.bytes_received)),
         ("response_bytes", gathered.sum(|counters| counters.response_bytes)),
         ("watch_bytes", gathered.sum(|counters| counters.watch_bytes)),
+        ("connection_rejected", gathered.refused_connections),
         ("connection_request_count", gathered.sum(|counters| counters.connect_requests)),
         ("sessionless_connections_expired", gathered.sum(|counters| counters.sessionless_expired)),
         ("stale_sessions_expired", replica.map_or(0, |counters| counters.expired_sessions)),
