@@ -119,9 +119,20 @@ impl Worker {
         }
     }
 
-    fn on_read(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId, xid: Xid, op: OpCode, body: &[u8]) {
+    /// Notes a sign of life. One that comes late cannot wait for the tick: the session may be about to expire.
+    fn hear(&mut self, now: Monotonic, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.heard_at = now;
+        let silence = now.since(std::mem::replace(&mut connection.heard_at, now));
+        if let Phase::Established { session, timeout_ms } = connection.phase
+            && 2 * silence.as_millis() > u128::from(timeout_ms.unsigned_abs())
+        {
+            self.requests.items.push(Request::Heard(vec![(session, now)]));
+        }
+    }
+
+    fn on_read(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId, xid: Xid, op: OpCode, body: &[u8]) {
+        self.hear(now, id);
+        let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.queue.is_empty() {
             return self.answer_read(tree, now, id, xid, op, body, now);
         }
@@ -132,8 +143,8 @@ impl Worker {
     }
 
     fn on_write(&mut self, now: Monotonic, id: ConnectionId, xid: Xid, op: OpCode, body: &[u8]) {
+        self.hear(now, id);
         let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.heard_at = now;
         let start = self.requests.bytes.len();
         self.requests.bytes.extend_from_slice(body);
         self.requests.items.push(Request::Write {

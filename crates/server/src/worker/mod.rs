@@ -125,6 +125,9 @@ impl Worker {
         self.load.bytes -= connection.waiting_bytes;
         self.watches.remove_watcher(watches::watcher(id));
         if let Phase::Established { session, .. } = connection.phase {
+            if connection.heard_at >= self.heard_reported_at {
+                self.requests.items.push(Request::Heard(vec![(session, connection.heard_at)]));
+            }
             self.requests.items.push(Request::Gone { connection: id, session });
         }
     }

@@ -279,3 +279,21 @@ fn nothing_is_answered_behind_the_end_of_the_session() {
     assert_eq!(scene.replies(), [1]);
     assert!(scene.is_closing());
 }
+
+#[test]
+fn a_sign_of_life_after_long_silence_and_the_last_one_travel_at_once() {
+    let mut scene = Scene::start();
+    let after = |ms| Monotonic(std::time::Duration::from_millis(ms));
+    scene.worker.on_tick(after(100));
+    scene.worker.take_requests();
+    let mut heard_after = |ms| {
+        scene.worker.on_received(&scene.tree, after(ms), scene.client, &exists(1));
+        let items = scene.worker.take_requests().items;
+        items.iter().any(|item| matches!(item, Request::Heard(heard) if heard[..] == [(SESSION, after(ms))]))
+    };
+    assert!(!heard_after(1_500), "the tick is soon enough");
+    assert!(heard_after(3_600), "of a timeout of 4,000 ms, more than half has passed in silence");
+    scene.worker.on_closed(scene.client);
+    let items = scene.worker.take_requests().items;
+    assert!(matches!(&items[..], [Request::Heard(_), Request::Gone { .. }]), "{items:?}");
+}
