@@ -161,6 +161,10 @@ fn serve(
     signals: Signals,
 ) -> Result<ExitCode, StartError> {
     let system = |what| move |source| StartError::System { what, source };
+    let facts = words::Facts::of(config);
+    for (key, value) in facts.environment.iter() {
+        tracing::info!("Server environment:{key}={value}");
+    }
     let settings = Arc::new(settings::from_config(config));
     let worker_count = thread::available_parallelism().map_or(1, usize::from);
     let log = TxnLog::open(dirs.logs.clone(), recovered.tail, log_options(config));
@@ -194,7 +198,7 @@ fn serve(
     for (id, poll) in (0..).map(WorkerId).zip(polls) {
         spawn_worker(&shared, id, poll, questions.clone()).map_err(system("cannot start a worker"))?;
     }
-    words::spawn(Reporter::new(Arc::clone(&shared)), asked, words::Facts::of(config))
+    words::spawn(Reporter::new(Arc::clone(&shared)), asked, facts)
         .map_err(system("cannot start the threads of four-letter words"))?;
     purge::spawn(&config.purge, dirs.snapshots.clone(), dirs.logs.clone())
         .map_err(system("cannot start the purge thread"))?;

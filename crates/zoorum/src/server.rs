@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use zoorum_config::{AuthProvider, ConfigError, Level, Mode, Sources, Start, load};
+use zoorum_config::{AuthProvider, ConfigError, Level, LogLevel, Mode, Sources, Start, load};
 
 /// Where the data lies if nothing says so.
 const DATA_DIR: &str = "./zoorum-data";
@@ -16,6 +16,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How the server is to be started.
 #[derive(Args)]
 pub(crate) struct ServerArgs {
+    /// What the console shows: off, error, warn, info, debug or trace. Beats every other setting of it.
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
     /// `start-foreground` may stand first; then as above.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
@@ -23,6 +26,7 @@ pub(crate) struct ServerArgs {
 
 /// Runs the server until a signal ends it.
 pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
+    let log_level = arguments.log_level;
     let mut arguments = arguments.arguments;
     if arguments.first().is_some_and(|word| word == "start-foreground") {
         arguments.remove(0);
@@ -35,7 +39,7 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
-    if let Err(error) = zoorum_host::logging::init(&loaded, None) {
+    if let Err(error) = zoorum_host::logging::init(&loaded, log_level) {
         eprintln!("zoorum: cannot write the log: {error}");
         return ExitCode::FAILURE;
     }
