@@ -111,8 +111,12 @@ impl Order {
 }
 
 fn existing(path: &str) -> Result<PathBuf, Option<String>> {
-    let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
-    if path.exists() { Ok(path) } else { Err(Some(format!("Path '{}' does not exist. ", path.display()))) }
+    let path = PathBuf::from(path);
+    if path.exists() {
+        return Ok(path);
+    }
+    let whole = std::path::absolute(&path).unwrap_or(path);
+    Err(Some(format!("Path '{}' does not exist. ", whole.display())))
 }
 
 /// What was removed, with the time at which it was last written.
@@ -198,5 +202,20 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let order = parse(directory.path(), "DIR -n 3").expect("an order");
         assert!(order.carry_out().expect("nothing to do").purged.removed.is_empty());
+    }
+
+    #[test]
+    fn what_was_removed_is_told_with_the_time_of_its_last_change() {
+        let (gone, stuck) = (PathBuf::from("data/version-2/log.1"), PathBuf::from("data/version-2/log.2"));
+        let written_at = SystemTime::UNIX_EPOCH;
+        let denied = std::sync::Arc::new(io::Error::from(io::ErrorKind::PermissionDenied));
+        let dated = Dated {
+            purged: Purged { removed: vec![gone.clone()], failed: vec![(stuck, denied)] },
+            written_at: HashMap::from([(gone, written_at)]),
+        };
+        let line = format!("Removing file: {}\tdata/version-2/log.1", medium_date(written_at));
+        assert_eq!(dated.lines().collect::<Vec<_>>(), [line]);
+        let complaint = dated.complaints().collect::<String>();
+        assert_eq!(complaint, "Failed to remove data/version-2/log.2: permission denied");
     }
 }
