@@ -5,7 +5,7 @@ use zoorum_jute::{Decode, DecodeError, Encode, Reader};
 use crate::{SessionId, Zxid};
 
 /// A client's first packet.
-#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectRequest<'a> {
     /// Ignored by every server.
     pub protocol_version: i32,
@@ -38,6 +38,24 @@ impl<'a> Decode<'a> for ConnectRequest<'a> {
     }
 }
 
+impl Encode for ConnectRequest<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.protocol_version.encode(out);
+        self.last_zxid_seen.encode(out);
+        self.timeout_ms.encode(out);
+        self.session.encode(out);
+        self.password.encode(out);
+        encode_read_only(self.read_only, out);
+    }
+}
+
+/// The flag, if there is one: its absence takes no byte, unlike a null elsewhere.
+fn encode_read_only(read_only: Option<ReadOnly>, out: &mut Vec<u8>) {
+    if let Some(read_only) = read_only {
+        read_only.encode(out);
+    }
+}
+
 /// The server's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectResponse {
@@ -64,9 +82,7 @@ impl Encode for ConnectResponse {
         self.timeout_ms.encode(out);
         self.session.encode(out);
         self.password[..].encode(out);
-        if let Some(read_only) = self.read_only {
-            read_only.encode(out);
-        }
+        encode_read_only(self.read_only, out);
     }
 }
 
@@ -80,5 +96,27 @@ impl Decode<'_> for ConnectResponse {
             .try_into()
             .map_err(|_| DecodeError::Unknown { what: "password length", value: password.len() as i64 })?;
         Ok(Self { timeout_ms, session, password, read_only: ReadOnly::decode(input).ok() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_clients_send_no_read_only_flag_and_get_none() {
+        let request = ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: Zxid::ZERO,
+            timeout_ms: 6000,
+            session: SessionId::NONE,
+            password: Some(&[0; 16]),
+            read_only: None,
+        };
+        let bytes = request.to_vec();
+        assert_eq!(bytes.len(), 44);
+        assert_eq!(ConnectRequest::from_bytes(&bytes), Ok(request));
+        assert_eq!(ConnectResponse::expired(None).to_vec().len(), 36);
+        assert_eq!(ConnectResponse::expired(Some(ReadOnly(false))).to_vec().len(), 37);
     }
 }
