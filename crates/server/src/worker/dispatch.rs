@@ -154,7 +154,10 @@ impl Worker {
             op,
             body: start..start + body.len(),
             identity: connection.identity.clone(),
-            behind_reads: matches!(connection.queue.back(), Some(Waiting::Read { .. } | Waiting::Unknown { .. })),
+            behind_reads: matches!(
+                connection.queue.back(),
+                Some(Waiting::Read { .. } | Waiting::Unknown { .. })
+            ),
         });
         connection.queue.push_back(Waiting::Write(WaitingWrite { xid, op, bytes: body.len(), at: now }));
         connection.waiting_bytes += body.len();

@@ -270,11 +270,7 @@ fn nothing_is_answered_behind_the_end_of_the_session() {
     let mut bytes = Vec::new();
     frame::reply(&mut bytes, Xid(1), Zxid(9), |_| {});
     let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: true };
-    scene.worker.on_outcomes(
-        &scene.tree,
-        NOW,
-        [&Outcomes { bytes, items: vec![reply], acknowledge: false }],
-    );
+    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items: vec![reply], acknowledge: false }]);
     scene.reply(3);
     assert_eq!(scene.replies(), [1]);
     assert!(scene.is_closing());
