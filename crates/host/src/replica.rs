@@ -34,7 +34,8 @@ pub(crate) struct ReplicaThread<D: Disk> {
 }
 
 impl<D: Disk> ReplicaThread<D> {
-    /// Serves until it is told to stop, or until the log fails: then nothing more may be acknowledged.
+    /// Serves until it is told to stop, and leaves a log that ends cleanly; or until the log fails: then nothing
+    /// more may be acknowledged.
     pub(crate) fn run(mut self) -> Result<(), LogError> {
         let mut mail = Vec::new();
         let mut stopping = false;
@@ -43,7 +44,7 @@ impl<D: Disk> ReplicaThread<D> {
             self.shared.replica.take(&mut mail, patience);
             stopping = self.step(&mut mail)?;
         }
-        Ok(())
+        self.log.close()
     }
 
     /// Deals with all that has come. Whether the replica is told to stop.

@@ -109,6 +109,12 @@ fn recover(config: &ServerConfig, dirs: &DataDirs) -> Result<Recovered, StartErr
     for warning in &recovered.warnings {
         tracing::warn!("{warning}");
     }
+    if recovered.tree.has_ttl_nodes() && !config.containers.extended_types_enabled {
+        tracing::warn!(
+            "there are znodes with a time to live, though zookeeper.extendedTypesEnabled is not set: Zoorum keeps \
+             them, but Apache ZooKeeper started like this deletes them all"
+        );
+    }
     tracing::info!(
         zxid = %recovered.last_zxid,
         "Snapshot loaded and {} txns replayed in {} ms",
