@@ -1,1 +1,30 @@
-//! The other world around a server: seeded network, disk and clock.
+//! The other world around a server: seeded network, disk and clock; clients, faults, and checkers.
+//!
+//! ```text
+//! simulation   whose turn it is; what goes wrong
+//! host         the loops of the real host, a step at a time, around the same server
+//! client       sessions, pipelined requests, watches set again
+//! network      bytes in order, late, cut anywhere        disk   what one process can do to a disk
+//! model        every state that the tree should have had
+//! check        history, replies, watches, sessions
+//! ```
+//!
+//! One thread, virtual time, and one seed from which all chance is drawn: the same seed is the same run, so a
+//! failure is a number that anybody can run again. Nothing here is a mock of the server: it runs the code that
+//! ships, from recovery on.
+
+mod chance;
+mod check;
+mod client;
+mod disk;
+mod faults;
+mod ground;
+mod host;
+mod model;
+mod network;
+mod plant;
+mod simulation;
+mod trace;
+
+pub use faults::{Bug, Faults};
+pub use simulation::{Report, Simulation};

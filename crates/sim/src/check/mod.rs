@@ -1,0 +1,14 @@
+//! Checkers: what must hold of everything that clients see and disks keep.
+
+pub(crate) mod history;
+pub(crate) mod replies;
+pub(crate) mod sessions;
+pub(crate) mod watches;
+
+/// What was found to be wrong, in words.
+pub(crate) type Checked = Result<(), String>;
+
+/// Fails with these words unless the condition holds.
+pub(crate) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}

@@ -1,0 +1,126 @@
+//! The host of a server in a simulation: the shipping server's loops, a step at a time.
+//!
+//! Each loop of the real host is cut where another thread could come in between, or a crash: see
+//! [`worker`], [`replica`] and [`snapshot`]. What the real host does under one lock is one step here, or keeps
+//! the tree locked in between.
+
+mod replica;
+mod snapshot;
+mod start;
+mod worker;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zoorum_server::message::{Outcomes, Requests, WorkerId};
+use zoorum_server::replica::Proposals;
+use zoorum_server::{Replica, Settings};
+use zoorum_storage::TxnLog;
+use zoorum_tree::Tree;
+
+use crate::disk::{Life, ProcessDisk};
+use crate::ground::{Alarm, Ground, Wake};
+use crate::network::{LinkId, Side};
+use replica::Stage;
+use snapshot::Pass;
+pub(crate) use start::{Failed, TICK, TIMEOUT_MAX_MS, TIMEOUT_MIN_MS, start};
+use worker::WorkerThread;
+
+/// A process that runs a server.
+pub(crate) struct Process {
+    pub(crate) number: u64,
+    pub(crate) life: Life,
+    settings: Arc<Settings>,
+    tree: Tree,
+    /// Somebody holds the tree exclusively from one step to the next.
+    is_locked: bool,
+    replica: Replica,
+    log: TxnLog<ProcessDisk>,
+    snapshots: ProcessDisk,
+    logs: ProcessDisk,
+    workers: Vec<WorkerThread>,
+    watching: Vec<bool>,
+    mail: Vec<(WorkerId, Requests)>,
+    batch: Option<Arc<Proposals>>,
+    stage: Stage,
+    pass: Pass,
+    snapshot_owed: bool,
+    /// When time last passed for the replica, if what that brought about is not yet taken.
+    ticked_at: Option<Duration>,
+    replica_alarm: Alarm,
+    snapshot_alarm: Alarm,
+}
+
+/// What a step came to.
+pub(crate) enum Step {
+    /// The process goes on.
+    Done,
+    /// The log has failed: the process ends itself.
+    Stop,
+}
+
+type Stepped = Result<Step, String>;
+
+/// What a worker finds in its box.
+type WorkerMail = VecDeque<Outcomes>;
+
+impl Process {
+    pub(crate) fn worker_count(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// A client has connected.
+    pub(crate) fn accept(&mut self, ground: &mut Ground, worker: usize, link: LinkId) {
+        self.workers[worker].accepted.push(link);
+        self.wake_worker(ground, worker);
+    }
+
+    /// Something has arrived for a worker, or it may write again.
+    pub(crate) fn on_socket(&mut self, ground: &mut Ground, worker: usize, writable: Option<LinkId>) {
+        self.workers[worker].writable.extend(writable);
+        self.wake_worker(ground, worker);
+    }
+
+    fn wake_worker(&mut self, ground: &mut Ground, worker: usize) {
+        let at = ground.now + ground.chance.micros(1, 80);
+        self.workers[worker].alarm.set(ground, at, Wake::Worker(self.number, worker));
+    }
+
+    fn wake_replica(&mut self, ground: &mut Ground) {
+        let at = ground.now + ground.chance.micros(1, 80);
+        self.replica_alarm.set(ground, at, Wake::Replica(self.number));
+    }
+
+    /// Lets a thread stand still for a while.
+    pub(crate) fn pause(&mut self, ground: &mut Ground) {
+        let at = ground.now + ground.chance.between(Duration::ZERO, ground.faults.pause_max());
+        let which = ground.chance.below(self.workers.len() + 2);
+        ground.note(format_args!("thread {which} pauses until {at:?}"));
+        let count = self.workers.len();
+        match self.workers.get_mut(which) {
+            Some(worker) => worker.alarm.put_off(ground, at, Wake::Worker(self.number, which)),
+            None if which == count => {
+                self.replica_alarm.put_off(ground, at, Wake::Replica(self.number));
+            }
+            None => self.snapshot_alarm.put_off(ground, at, Wake::Snapshot(self.number)),
+        }
+    }
+
+    /// The tree as it stands, with nothing on its way.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        self.replica.check_invariants();
+    }
+
+    /// The process is gone; so are its connections.
+    pub(crate) fn end(self, ground: &mut Ground) {
+        self.life.end();
+        for link in ground.network.of_process(self.number) {
+            ground.close(link, Side::Server);
+        }
+    }
+}
