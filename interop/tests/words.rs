@@ -34,33 +34,37 @@ fn scene(kind: Kind) -> (Server, Client) {
     (server, client)
 }
 
-/// Each run of digits, with a point, an exponent or as hex, is `N`; a date is `DATE`.
+/// Each run of digits, with a point, an exponent or as hex, is `N`.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
-    for line in text.split_inclusive('\n') {
-        if let Some((before, _)) = line.split_once(" expire at ") {
-            masked.push_str(before);
-            masked.push_str(" expire at DATE:\n");
-            continue;
-        }
-        let mut number = false;
-        let mut rest = line.chars().peekable();
-        while let Some(next) = rest.next() {
-            let hex = number && (next.is_ascii_hexdigit() || matches!(next, '.' | 'x' | 'E'));
-            if next.is_ascii_digit() || hex {
-                if !number {
-                    masked.push('N');
-                }
-                number = true;
-            } else if next == '-' && rest.peek().is_some_and(char::is_ascii_digit) {
-                number = false; // a sign belongs to the number
-            } else {
-                number = false;
+    let mut number = false;
+    let mut rest = text.chars().peekable();
+    while let Some(next) = rest.next() {
+        let hex = number && (next.is_ascii_hexdigit() || matches!(next, '.' | 'x' | 'E'));
+        if next.is_ascii_digit() || hex {
+            if !number {
+                masked.push('N');
+            }
+            number = true;
+        } else {
+            number = false;
+            // A sign belongs to the number.
+            if next != '-' || !rest.peek().is_some_and(char::is_ascii_digit) {
                 masked.push(next);
             }
         }
     }
     masked
+}
+
+/// How many sets there are, and what is in which, depends on the moment: the heads of sets are told apart
+/// from what is in them, and each form of them once.
+fn without_sets(dump: &str) -> String {
+    let (heads, rest): (Vec<_>, Vec<_>) = dump.lines().partition(|line| line.contains(" expire at "));
+    let letters = |word: &str| word.chars().map(|c| if c.is_alphabetic() { 'A' } else { c }).collect();
+    let form = |head: &str| head.split(' ').map(letters).collect::<Vec<String>>().join(" ");
+    let forms: BTreeSet<_> = heads.into_iter().map(form).collect();
+    rest.into_iter().map(str::to_owned).chain(forms).map(|line| line + "\n").collect()
 }
 
 /// The value behind each key that is one server's own, masked.
@@ -86,6 +90,7 @@ fn shape(server: &Server, word: &str) -> String {
     match word {
         // Names alone: values have a test of their own.
         "mntr" => names(&text).into_iter().fold(String::new(), |all, name| all + name + "\n"),
+        "dump" => without_sets(&masked),
         "stat" | "cons" | "wchc" | "wchp" => {
             let mut lines: Vec<_> = masked.split_inclusive('\n').collect();
             lines.sort_unstable();
@@ -120,6 +125,20 @@ fn every_word_has_the_shape_that_it_has_with_the_original() {
     assert!(differing.is_empty(), "{} words differ:\n{}", differing.len(), differing.join("\n\n"));
 }
 
+/// An answer to `mntr` after which these figures stay: a reply is counted a moment after it is sent.
+fn settled(server: &Server, names: &[&str]) -> String {
+    let ask = || four_letter_word(server.address(), "mntr");
+    let figures = |mntr: &str| names.iter().map(|name| value(mntr, name).to_owned()).collect::<Vec<_>>();
+    let mut last = ask();
+    loop {
+        let next = ask();
+        if figures(&next) == figures(&last) {
+            return next;
+        }
+        last = next;
+    }
+}
+
 #[test]
 fn figures_that_the_session_decides_are_those_of_the_original() {
     let decided = [
@@ -144,7 +163,7 @@ fn figures_that_the_session_decides_are_those_of_the_original() {
     ];
     let [original, zoorum] = [Kind::Original, Kind::Zoorum].map(|kind| {
         let (server, _client) = scene(kind);
-        four_letter_word(server.address(), "mntr")
+        settled(&server, &decided)
     });
     let differing: Vec<_> = decided
         .into_iter()
@@ -188,7 +207,6 @@ fn reset_figures_begin_anew() {
         assert_eq!(value(&mntr, "last_client_response_size"), "-1", "{kind:?}");
         assert_eq!(value(&mntr, "max_latency"), "0", "{kind:?}");
         assert_eq!(value(&mntr, "connection_request_count"), "0", "{kind:?}");
-        assert_eq!(value(&mntr, "response_bytes"), "0", "{kind:?}");
         assert_eq!(value(&mntr, "watch_count"), "3", "{kind:?} counts nothing but what was observed anew");
         let cons = four_letter_word(server.address(), "cons");
         let session = cons.lines().find(|line| line.contains("sid=0x")).expect("the session's connection");
