@@ -32,7 +32,7 @@ use crate::shared::Shared;
 use crate::snapshot::{self, SnapshotThread};
 use crate::timings::Timings;
 use crate::worker::{Question, WAKER, WorkerThread};
-use crate::{Reporter, purge, settings, words};
+use crate::{Reporter, logging, purge, settings, words};
 
 /// After a signal, so long may the batch in flight take.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -246,6 +246,7 @@ fn spawn_worker(
     thread::Builder::new().name(format!("worker-{}", id.0)).spawn(move || {
         if let Err(error) = worker.run() {
             tracing::error!(%error, "a worker cannot wait for its sockets; the server stops");
+            logging::flush(STOP_PATIENCE);
             std::process::exit(1);
         }
     })?;
