@@ -51,6 +51,10 @@ pub(crate) struct Ground {
     pub(crate) sessions: Sessions,
     /// Connections that no worker has taken yet.
     pub(crate) accepts: Vec<LinkId>,
+    /// The power was cut since a process last recovered: the last write may be torn.
+    pub(crate) is_torn: bool,
+    /// How often an operator had to repair a log, all of whose lost changes were never acknowledged.
+    pub(crate) repairs: u64,
     /// Nothing goes wrong any more.
     pub(crate) is_healed: bool,
     /// Clients only stay connected.
@@ -75,6 +79,8 @@ impl Ground {
             network: Network::default(),
             sessions: Sessions::default(),
             accepts: Vec::new(),
+            is_torn: false,
+            repairs: 0,
             is_healed: false,
             is_quiet: false,
             queue: BinaryHeap::new(),

@@ -31,6 +31,8 @@ pub struct Report {
     pub answers: u64,
     /// Processes started.
     pub processes: u64,
+    /// How often a log had to be repaired by hand after a power cut.
+    pub repairs: u64,
 }
 
 /// A server with its clients, in one thread, on virtual time, all chance drawn from one seed.
@@ -133,6 +135,7 @@ impl Simulation {
             commits: self.ground.history.model.last().0 as u64,
             answers: self.clients.iter().map(|client| client.answers).sum(),
             processes: self.processes,
+            repairs: self.ground.repairs,
         }
     }
 
@@ -312,6 +315,7 @@ impl Simulation {
 
     fn lose_power(&mut self) {
         self.ground.note(format_args!("the power is cut"));
+        self.ground.is_torn = true;
         if self.ground.chance.one_in(4) {
             self.snapshots.crash_hard();
             self.logs.crash_hard();

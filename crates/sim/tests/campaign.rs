@@ -7,7 +7,7 @@ use std::time::Duration;
 use zoorum_sim::{Faults, Simulation};
 
 /// So many seeds take about a minute in a debug build.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 200;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -20,7 +20,8 @@ fn whatever_happens_no_acknowledged_write_is_lost_and_no_client_is_lied_to() {
         Some(seed) => seed..seed + 1,
         None => 0..number("ZOORUM_SIM_SEEDS").unwrap_or(SEEDS),
     };
-    let (mut simulated, mut commits, mut answers, mut processes) = (Duration::ZERO, 0, 0, 0);
+    let (mut simulated, mut commits, mut answers) = (Duration::ZERO, 0, 0);
+    let (mut processes, mut repairs) = (0, 0);
     let count = seeds.end - seeds.start;
     for seed in seeds {
         let report = Simulation::run(seed, Faults::of_seed(seed));
@@ -28,9 +29,10 @@ fn whatever_happens_no_acknowledged_write_is_lost_and_no_client_is_lied_to() {
         commits += report.commits;
         answers += report.answers;
         processes += report.processes;
+        repairs += report.repairs;
     }
     println!(
-        "{count} seeds: {:.2} hours simulated, {commits} changes, {answers} answers, {processes} processes",
+        "{count} seeds: {:.2} hours simulated, {commits} changes, {answers} answers, {processes} processes, {repairs} repairs",
         simulated.as_secs_f64() / 3600.0,
     );
 }

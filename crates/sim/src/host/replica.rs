@@ -1,6 +1,6 @@
 //! The replica's loop: letters in, the log, the tree, letters out. A crash can fall between any two steps.
 
-use zoorum_server::message::WorkerId;
+use zoorum_server::message::{Request, WorkerId};
 
 use super::snapshot::Pass;
 use super::{Process, Step, Stepped};
@@ -58,7 +58,9 @@ impl Process {
         let now = ground.clocks();
         for (worker, requests) in std::mem::take(&mut self.mail) {
             self.replica.on_requests(&self.tree, now, worker, &requests);
-            if ground.faults.bug == Some(Bug::RepeatedLetter) && ground.chance.one_in(100) {
+            let has_writes_only =
+                requests.items.iter().all(|request| matches!(request, Request::Write { .. }));
+            if ground.faults.bug == Some(Bug::RepeatedLetter) && has_writes_only && ground.chance.one_in(20) {
                 self.replica.on_requests(&self.tree, now, worker, &requests);
             }
         }

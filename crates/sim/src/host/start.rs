@@ -8,8 +8,8 @@ use zoorum_server::settings::{AuthSettings, ContainerSettings, SnapshotSettings}
 use zoorum_server::{Replica, Settings, Worker};
 use zoorum_storage::memory::MemoryDisk;
 use zoorum_storage::{
-    LogOptions, RecoverOptions, RecoverWarning, SnapshotError, SnapshotOptions, SnapshotWriter, TxnLog,
-    recover,
+    LogOptions, RecoverError, RecoverOptions, RecoverWarning, Recovered, SnapshotError, SnapshotOptions,
+    SnapshotWriter, TxnLog, recover, repair_tail,
 };
 use zoorum_tree::{Rules, Tree};
 
@@ -50,13 +50,15 @@ pub(crate) fn start(
     }
     let snapshots = ProcessDisk { disk: snapshots.clone(), life: life.clone() };
     let logs = ProcessDisk { disk: logs.clone(), life: life.clone() };
-    let options = RecoverOptions { seed: ground.chance.number(), ..RecoverOptions::default() };
-    let mut recovered = match recover(&snapshots, &logs, &options) {
+    let mut recovered = match recover_or_repair(ground, &snapshots, &logs) {
         Ok(recovered) => recovered,
         Err(error) => {
-            return Err(failed(ground, &life, format!("process {number} cannot recover: {error}")));
+            let is_refused = matches!(error, RecoverError::Io { .. });
+            let error = format!("process {number} cannot recover: {error}");
+            return Err(failed(ground, &life, is_refused, error));
         }
     };
+    ground.is_torn = false;
     ground.note(format_args!(
         "process {number} recovers {} after {:?}, warned of {:?}",
         recovered.last_zxid, recovered.snapshot_zxid, recovered.warnings
@@ -67,7 +69,7 @@ pub(crate) fn start(
     ground.sessions.restarted(ground.now, model.sessions_at(model.last()));
     if recovered.snapshot_zxid.is_none() {
         write_first(ground, &mut recovered.tree, &snapshots)
-            .map_err(|error| failed(ground, &life, format!("process {number}: {error}")))?;
+            .map_err(|error| failed(ground, &life, true, format!("process {number}: {error}")))?;
         recovered.snapshot_is_current = true;
     }
 
@@ -107,11 +109,31 @@ pub(crate) fn start(
     Ok(process)
 }
 
-/// The disk may have refused what it was asked for, for now.
-fn failed(ground: &mut Ground, life: &Life, error: String) -> Failed {
+/// Recovers as an operator would have it. A power cut can tear a write of several records so that a later one
+/// survives an earlier one. Recovery cannot tell that from damage, and refuses; the operator does what the
+/// refusal says. What is lost by that was never acknowledged, or the history will tell.
+fn recover_or_repair(
+    ground: &mut Ground,
+    snapshots: &ProcessDisk,
+    logs: &ProcessDisk,
+) -> Result<Recovered, RecoverError> {
+    let options = RecoverOptions { seed: ground.chance.number(), ..RecoverOptions::default() };
+    match recover(snapshots, logs, &options) {
+        Err(RecoverError::Damaged { file, .. }) if ground.is_torn => {
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            ground.note(format_args!("{name} is repaired: {:?}", repair_tail(logs, name)));
+            ground.repairs += 1;
+            recover(snapshots, logs, &options)
+        }
+        recovered => recovered,
+    }
+}
+
+/// The process may have died, or the disk may have refused what it was asked for, for now.
+fn failed(ground: &mut Ground, life: &Life, is_refused: bool, error: String) -> Failed {
     ground.note(format_args!("{error}"));
-    let is_excused = !life.is_alive() || ground.faults.disk_faults() && !ground.is_healed;
-    if is_excused { Failed::ForNow } else { Failed::Wrong(error) }
+    let is_excused = is_refused && ground.faults.disk_faults() && !ground.is_healed;
+    if is_excused || !life.is_alive() { Failed::ForNow } else { Failed::Wrong(error) }
 }
 
 /// A new database has its first snapshot before its first change.
