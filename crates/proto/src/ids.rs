@@ -19,7 +19,7 @@ impl Zxid {
     /// The zxid after this one in the same epoch.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 
     /// The epoch: the high 32 bits.

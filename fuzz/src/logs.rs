@@ -1,0 +1,97 @@
+//! Transaction logs: read, replayed, checked and repaired.
+//!
+//! ```text
+//! input    kind u8 · content
+//! content  the file `log.1` (kind even), or (length u16 · payload) … to be sealed into one (kind odd)
+//! kind     bit 1: beside the snapshot of an empty database   bit 2: preallocated zeroes behind it
+//!          bit 3: a second file, with the last of the payloads
+//! ```
+
+use zoorum_proto::Zxid;
+use zoorum_storage::check::check;
+use zoorum_storage::memory::MemoryDisk;
+use zoorum_storage::{RecoverOptions, Tail, TxnLog, recover, repair_tail};
+use zoorum_tree::Tree;
+
+use crate::seal::record;
+use crate::snapshots::{check_copy, store};
+use crate::{take_byte, take_chunk};
+
+const HEADER: &[u8] = b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0";
+
+/// Recovers from the log, with strict and with lenient options, and repairs it.
+pub fn run(mut input: &[u8]) {
+    let kind = take_byte(&mut input);
+    let disk = MemoryDisk::new();
+    if kind & 2 != 0 {
+        store(&mut Tree::new(1), &disk);
+    }
+    let mut payloads = Vec::new();
+    if kind & 1 != 0 {
+        while !input.is_empty() {
+            payloads.push(take_chunk(&mut input));
+        }
+    }
+    let last = if kind & 8 != 0 { payloads.pop() } else { None };
+    let mut file = if kind & 1 != 0 { HEADER.to_vec() } else { input.to_vec() };
+    payloads.iter().for_each(|payload| record(payload, &mut file));
+    if kind & 4 != 0 {
+        file.resize(file.len() + 512, 0);
+    }
+    disk.place("log.1", file);
+    if let Some(payload) = last {
+        let mut file = HEADER.to_vec();
+        record(payload, &mut file);
+        // Named by its zxid, as it would be.
+        let zxid =
+            payload.get(12..20).map_or(2, |bytes| u64::from_be_bytes(bytes.try_into().unwrap_or_default()));
+        disk.place(&format!("log.{zxid:x}"), file);
+    }
+    let report = check(&disk, &disk).expect("memory can be listed");
+    let is_sound = report.logs.iter().all(|log| {
+        log.result.as_ref().is_ok_and(|summary| summary.as_ref().is_some_and(|summary| summary.is_sound()))
+    });
+    go_on(&disk.duplicate(), &RecoverOptions::default());
+    go_on(&disk.duplicate(), &lenient());
+    let repaired = repair_tail(&disk, "log.1");
+    if let Ok(repaired) = repaired {
+        assert!(!is_sound || repaired.is_none(), "what is sound needs no repair");
+        assert_eq!(
+            repair_tail(&disk, "log.1").expect("it was a log"),
+            None,
+            "what is repaired needs no repair"
+        );
+    }
+    go_on(&disk, &lenient());
+}
+
+fn lenient() -> RecoverOptions {
+    RecoverOptions {
+        trust_empty: true,
+        tolerate_digest_mismatch: true,
+        tolerate_missing_acls: true,
+        ..RecoverOptions::default()
+    }
+}
+
+/// If the disk can be recovered, then once more with the same result, and the log can be gone on with.
+pub(crate) fn go_on(disk: &MemoryDisk, options: &RecoverOptions) {
+    let Ok(mut first) = recover(disk, disk, options) else { return };
+    disk.crash_hard();
+    let again = recover(disk, disk, options).expect("what was recovered can be recovered");
+    assert_eq!(again.last_zxid, first.last_zxid, "recovery made durable what it found");
+    assert_eq!(again.tree.digest(), first.tree.digest(), "recovery made durable what it found");
+    write_on(disk, again.tail, first.last_zxid);
+    check_copy(&mut first.tree);
+}
+
+fn write_on(disk: &MemoryDisk, tail: Tail, last: Zxid) {
+    let Some(next) = last.0.checked_add(1).map(Zxid).filter(|next| next.0 > 0) else { return };
+    let mut log = TxnLog::open(
+        disk.clone(),
+        tail,
+        zoorum_storage::LogOptions { preallocate_bytes: 0, ..zoorum_storage::LogOptions::default() },
+    );
+    log.append(next, &[0; 32]);
+    log.sync().expect("recovery left the names of files to come free");
+}
