@@ -74,6 +74,9 @@ enum Scheme {
 /// From this many entries on, duplicates are looked for in a set.
 const MANY_ENTRIES: usize = 8;
 
+/// Most bytes of ids that repeated `auth` entries may put into one list: each stands for all ids of the client.
+const EXPANDED_LIMIT: usize = 1 << 20;
+
 impl AclRules {
     fn scheme(&self, name: &str) -> Option<Scheme> {
         let (scheme, exists) = match name {
@@ -127,6 +130,11 @@ impl AclRules {
         ids: &[AuthId],
     ) -> Result<Vec<Acl<'static>>, ErrorCode> {
         let requested = requested.filter(|list| !list.is_empty()).ok_or(ErrorCode::InvalidAcl)?;
+        let stand_ins = requested.iter().filter(|entry| entry.scheme.as_deref() == Some("auth")).count();
+        let bytes: usize = ids.iter().map(|id| size_of_val(id) + id.id.len()).sum();
+        if stand_ins > 1 && stand_ins * bytes > EXPANDED_LIMIT {
+            return Err(ErrorCode::InvalidAcl);
+        }
         let mut fixed = Vec::with_capacity(requested.len());
         let mut seen = BTreeSet::new();
         for (index, entry) in requested.iter().enumerate() {

@@ -212,3 +212,18 @@ fn digest_ids_are_masked_from_whoever_may_not_set_the_acl() {
     assert_eq!(shown(&[AuthId::new("digest", "a:x:y")]), ["a:x:y", "1.2.3.4", "b:hash"]);
     assert_eq!(shown(&[AuthId::new("super", "")]), ["a:x:y", "1.2.3.4", "b:hash"]);
 }
+
+#[test]
+fn auth_entries_do_not_multiply_without_end() {
+    let ids: Vec<_> = (0..500).map(|number| AuthId::new("digest", format!("user{number}:hash"))).collect();
+    let list: Vec<_> = (0..10_000)
+        .map(|number: u32| RequestedAcl {
+            perms: Permissions::ALL,
+            scheme: Some("auth".into()),
+            id: Some(number.to_string().into()),
+        })
+        .collect();
+    let rules = AclRules::default();
+    assert_eq!(rules.fix_up(Some(&list), &ids), Err(ErrorCode::InvalidAcl));
+    assert_eq!(rules.fix_up(Some(&list[..1]), &ids).map(|fixed| fixed.len()), Ok(500));
+}
