@@ -130,7 +130,11 @@ impl Sessions {
     pub(super) fn take_expired(&mut self, now: Monotonic) -> Vec<SessionId> {
         let mut expired = Vec::new();
         while let Some(entry) = self.by_expiry.first_entry().filter(|entry| *entry.key() <= now) {
-            for id in entry.remove() {
+            // A session that was taken up again stands in several places, which meet here sooner or later.
+            let mut due = entry.remove();
+            due.sort_unstable();
+            due.dedup();
+            for id in due {
                 let Some(session) = self.sessions.get(&id).filter(|session| !session.closing) else {
                     continue;
                 };

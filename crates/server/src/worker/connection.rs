@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use zoorum_proto::connect::ReadOnly;
 use zoorum_proto::{OpCode, SessionId, Xid, Zxid};
 
+use super::OUTPUT_SOFT_LIMIT;
 use crate::auth;
 use crate::message::Identity;
 use crate::time::Monotonic;
@@ -39,6 +40,16 @@ pub(super) enum Waiting {
     Unknown { xid: Xid },
 }
 
+impl Waiting {
+    /// What a write holds in memory until it is answered.
+    pub(super) fn write_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Write(write) => Some(write.bytes),
+            Self::Read { .. } | Self::Unknown { .. } => None,
+        }
+    }
+}
+
 /// A write that the replica has.
 #[derive(Debug)]
 pub(super) struct WaitingWrite {
@@ -63,6 +74,8 @@ pub(super) struct Connection {
     pub(super) waiting_bytes: usize,
     /// To be closed once the output is sent.
     pub(super) closing: bool,
+    /// Since when a connection to be closed is known to have taken nothing of its output.
+    pub(super) stalled_since: Option<Monotonic>,
     /// Not read from, because too much is waiting.
     pub(super) paused: bool,
     /// In the worker's list of connections to attend to.
@@ -84,12 +97,24 @@ impl Connection {
             queue: VecDeque::new(),
             waiting_bytes: 0,
             closing: false,
+            stalled_since: None,
             paused: false,
             dirty: false,
             opened_at: now,
             heard_at: now,
             stats: ConnectionStats::default(),
         }
+    }
+
+    /// Whether reads whose turn has come were put off, and may be answered now.
+    pub(super) fn has_postponed_reads(&self) -> bool {
+        let is_due = !matches!(self.queue.front(), None | Some(Waiting::Write(_)));
+        is_due && self.output.unsent().len() <= OUTPUT_SOFT_LIMIT
+    }
+
+    /// What its ids hold in memory.
+    pub(super) fn identity_bytes(&self) -> usize {
+        self.identity.iter().map(|id| size_of_val(id) + id.scheme.len() + id.id.len()).sum()
     }
 
     pub(super) fn session(&self) -> SessionId {

@@ -1,24 +1,32 @@
 //! From bytes to requests: framing, order, and what is settled on the connection itself.
 
+use std::sync::Arc;
+
 use zoorum_proto::op::{AuthPacket, OpClass, RequestHeader};
 use zoorum_proto::reply::{ReplyHeader, SetSaslResponse};
 use zoorum_proto::{Decode, Encode, ErrorCode, OpCode, Reader, Xid, Zxid};
 use zoorum_tree::Tree;
 
 use super::connection::{Phase, Waiting, WaitingWrite};
-use super::{Worker, reads};
+use super::{OUTPUT_HARD_LIMIT, OUTPUT_SOFT_LIMIT, TURN_LIMIT, Worker, reads};
 use crate::auth::{Authenticated, authenticate};
 use crate::frame::{frame, refusal};
 use crate::message::{ConnectionId, Request};
 use crate::time::Monotonic;
+
+/// Most bytes that the ids of a connection may take: they are kept as long as it lives, and are copied into
+/// every ACL that it has filled in.
+const IDENTITY_LIMIT: usize = 64 << 10;
 
 impl Worker {
     /// Deals with every whole packet at the front of `bytes`, as far as the connection may go on. Returns how
     /// many bytes are done with.
     pub(super) fn consume(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId, bytes: &[u8]) -> usize {
         let mut used = 0;
+        self.turn_work = 0;
         while let Some(connection) = self.connections.get(id).filter(|connection| !connection.closing) {
             let rest = &bytes[used..];
+            let is_paused = connection.paused;
             match connection.phase {
                 Phase::Connecting | Phase::Command => break,
                 Phase::Handshake => {
@@ -39,7 +47,7 @@ impl Worker {
                 break;
             }
             let Some(packet) = rest.get(4..4 + length) else { break };
-            if self.must_pause(id) {
+            if is_paused || self.turn_work > TURN_LIMIT || self.must_pause(id) {
                 self.pause(id);
                 break;
             }
@@ -93,7 +101,12 @@ impl Worker {
             Authenticated::As(ids) => {
                 let mut identity = connection.identity.to_vec();
                 identity.extend(ids.into_iter().filter(|id| !connection.identity.contains(id)));
-                connection.identity = identity.into();
+                let known = std::mem::replace(&mut connection.identity, identity.into());
+                if connection.identity_bytes() > IDENTITY_LIMIT {
+                    connection.identity = known;
+                    self.counters.auth_failed += 1;
+                    return self.refuse_and_close(id, xid, Zxid::ZERO, ErrorCode::AuthFailed);
+                }
                 frame(connection.output.bytes(), |out| {
                     ReplyHeader { xid, zxid: Zxid::ZERO, err: 0 }.encode(out)
                 });
@@ -138,13 +151,14 @@ impl Worker {
         }
         connection.queue.push_back(Waiting::Read { xid, op, body: body.into(), at: now });
         connection.waiting_bytes += body.len();
-        self.load.bytes += body.len();
-        self.load.requests += 1;
     }
 
     fn on_write(&mut self, now: Monotonic, id: ConnectionId, xid: Xid, op: OpCode, body: &[u8]) {
         self.hear(now, id);
         let Some(connection) = self.connections.get_mut(id) else { return };
+        // The first write under new ids keeps those alive, too.
+        let is_first = Arc::strong_count(&connection.identity) == 1;
+        let bytes = body.len() + if is_first { connection.identity_bytes() } else { 0 };
         let start = self.requests.bytes.len();
         self.requests.bytes.extend_from_slice(body);
         self.requests.items.push(Request::Write {
@@ -159,9 +173,9 @@ impl Worker {
                 Some(Waiting::Read { .. } | Waiting::Unknown { .. })
             ),
         });
-        connection.queue.push_back(Waiting::Write(WaitingWrite { xid, op, bytes: body.len(), at: now }));
-        connection.waiting_bytes += body.len();
-        self.load.bytes += body.len();
+        connection.queue.push_back(Waiting::Write(WaitingWrite { xid, op, bytes, at: now }));
+        connection.waiting_bytes += bytes;
+        self.load.bytes += bytes;
         self.load.requests += 1;
     }
 
@@ -171,7 +185,6 @@ impl Worker {
             return self.refuse_and_close(id, xid, Zxid(-1), ErrorCode::Unimplemented);
         }
         connection.queue.push_back(Waiting::Unknown { xid });
-        self.load.requests += 1;
     }
 
     fn refuse_and_close(&mut self, id: ConnectionId, xid: Xid, zxid: Zxid, code: ErrorCode) {
@@ -183,16 +196,28 @@ impl Worker {
     }
 
     /// Answers the reads at the front of the queue, up to the next write.
+    ///
+    /// If they come to too much, the rest is put off until the client has read what it has. That is not possible
+    /// with a write behind them, which the replica may apply at any time now: a client that is owed far too much
+    /// then is cut off.
     pub(super) fn run_waiting_reads(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId) {
+        self.turn_work = 0;
         while let Some(connection) = self.connections.get_mut(id).filter(|connection| !connection.closing) {
             if matches!(connection.queue.front(), None | Some(Waiting::Write(_))) {
                 break;
             }
-            self.load.requests -= 1;
+            let unsent = connection.output.unsent().len();
+            if (unsent > OUTPUT_SOFT_LIMIT || self.turn_work > TURN_LIMIT)
+                && !connection.queue.iter().any(|waiting| matches!(waiting, Waiting::Write(_)))
+            {
+                return self.pause(id);
+            }
+            if unsent > OUTPUT_HARD_LIMIT {
+                return self.close(id);
+            }
             match connection.queue.pop_front() {
                 Some(Waiting::Read { xid, op, body, at }) => {
                     connection.waiting_bytes -= body.len();
-                    self.load.bytes -= body.len();
                     self.answer_read(tree, now, id, xid, op, &body, at);
                 }
                 Some(Waiting::Unknown { xid }) => {
@@ -216,10 +241,17 @@ impl Worker {
     ) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let before = connection.output.bytes().len();
-        let reader = reads::Reader { tree, rules: &self.settings.rules, watches: &mut self.watches, id };
+        let reader = reads::Reader {
+            tree,
+            rules: &self.settings.rules,
+            watches: &mut self.watches,
+            work: &mut self.turn_work,
+            id,
+        };
         let xid = if op == OpCode::Ping { Xid::PING } else { xid };
         reader.answer(connection, xid, op, body);
         let length = connection.output.bytes().len() - before;
+        self.turn_work += length;
         connection.stats.answered(op, xid, tree.last_zxid(), now, asked);
         self.counters.answered(length, now.since(asked), 0);
         self.mark_dirty(id);

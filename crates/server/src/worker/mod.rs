@@ -12,6 +12,7 @@ mod report;
 mod table;
 mod watches;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use zoorum_tree::{Tree, WatchTable};
 use crate::message::{ConnectionId, Outcome, Outcomes, Request, Requests, WorkerId};
 use crate::settings::Settings;
 use crate::time::Monotonic;
-use connection::{Connection, Phase, Waiting};
+use connection::{Connection, Output, Phase, Waiting};
 pub use report::{ConnectionReport, Counters, LatencyReport, ResponseSize, WatchReport, WorkerReport};
 use table::Table;
 
@@ -32,8 +33,11 @@ const OUTPUT_HARD_LIMIT: usize = 64 << 20;
 const WAITING_LIMIT: usize = 4096;
 /// Bytes of unanswered requests of a connection above which we stop reading from it.
 const WAITING_BYTES_LIMIT: usize = 4 << 20;
-/// Bytes of unanswered requests of all connections above which those with any are no longer read.
+/// Bytes of writes with the replica, of all connections, above which those with any are no longer read, and
+/// above twice as many none: each connection of a storm may bring one more.
 const ALL_WAITING_BYTES_LIMIT: usize = 64 << 20;
+/// Work done for one connection, in bytes answered and znodes walked over, before others have their turn.
+const TURN_LIMIT: usize = 1 << 20;
 
 /// A four-letter word that a connection sent instead of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +63,15 @@ pub struct Worker {
     paused: Vec<ConnectionId>,
     commands: Vec<Command>,
     load: Load,
+    /// Bytes of the writes that the replica still has of connections that are gone.
+    orphans: BTreeMap<ConnectionId, VecDeque<usize>>,
+    /// Work done in the turn at hand: see [`TURN_LIMIT`].
+    turn_work: usize,
     counters: report::Counters,
     heard_reported_at: Monotonic,
 }
 
-/// What all connections of a worker have in flight.
+/// What the replica has of a worker's connections, those that are gone included.
 #[derive(Clone, Copy, Debug, Default)]
 struct Load {
     requests: usize,
@@ -85,6 +93,8 @@ impl Worker {
             paused: Vec::new(),
             commands: Vec::new(),
             load: Load::default(),
+            orphans: BTreeMap::new(),
+            turn_work: 0,
             counters: report::Counters::default(),
             heard_reported_at: Monotonic::default(),
         }
@@ -121,8 +131,10 @@ impl Worker {
     /// The socket is closed, by whichever side. Requests in flight are executed, their replies dropped.
     pub fn on_closed(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.remove(id) else { return };
-        self.load.requests -= connection.queue.len();
-        self.load.bytes -= connection.waiting_bytes;
+        let writes: VecDeque<usize> = connection.queue.iter().filter_map(Waiting::write_bytes).collect();
+        if !writes.is_empty() {
+            self.orphans.insert(id, writes);
+        }
         self.watches.remove_watcher(watches::watcher(id));
         if let Phase::Established { session, .. } = connection.phase {
             if connection.heard_at >= self.heard_reported_at {
@@ -136,6 +148,7 @@ impl Worker {
     pub fn on_sent(&mut self, id: ConnectionId, sent: usize) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.output.consume(sent);
+            connection.stalled_since = None;
         }
     }
 
@@ -173,27 +186,33 @@ impl Worker {
 
     /// Whether a connection that is not read from may be read from again: see [`Self::resume`].
     pub fn can_resume(&self) -> bool {
-        self.paused.iter().any(|id| !self.must_pause(*id))
+        self.paused.iter().any(|id| self.may_resume(*id))
+    }
+
+    fn may_resume(&self, id: ConnectionId) -> bool {
+        !self.must_pause(id) || self.connections.get(id).is_some_and(Connection::has_postponed_reads)
     }
 
     /// Takes up reading from connections that had too much waiting: first what they have sent already; the
     /// host then finds them among the dirty ones, and [`Self::wants_input`].
     pub fn resume(&mut self, tree: &Tree, now: Monotonic) {
         for id in std::mem::take(&mut self.paused) {
-            if self.must_pause(id) {
+            if !self.may_resume(id) {
                 self.paused.push(id);
             } else if let Some(connection) = self.connections.get_mut(id) {
                 connection.paused = false;
                 self.mark_dirty(id);
+                self.run_waiting_reads(tree, now, id);
                 self.consume_input(tree, now, id);
             }
         }
     }
 
     /// Time passes: tells the replica which sessions were heard from, and drops connections that never
-    /// opened one. To be called every half tick.
+    /// opened one, or do not take the last that they are owed. To be called every half tick.
     pub fn on_tick(&mut self, now: Monotonic) {
         let last = std::mem::replace(&mut self.heard_reported_at, now);
+        self.abandon_stalled(now);
         let mut heard = Vec::new();
         let mut silent = Vec::new();
         for (id, connection) in self.connections.iter() {
@@ -212,6 +231,20 @@ impl Worker {
         if !heard.is_empty() {
             self.requests.items.push(Request::Heard(heard));
         }
+    }
+
+    /// Connections that are to be closed, and whose clients have read nothing for as long as one may stay
+    /// without a session, are owed nothing any more.
+    fn abandon_stalled(&mut self, now: Monotonic) {
+        let mut abandoned = Vec::new();
+        for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| connection.closing) {
+            let since = *connection.stalled_since.get_or_insert(now);
+            if now.since(since) >= self.settings.sessionless_timeout {
+                connection.output = Output::default();
+                abandoned.push(id);
+            }
+        }
+        abandoned.into_iter().for_each(|id| self.mark_dirty(id));
     }
 
     /// The answer to a four-letter word.
@@ -262,9 +295,13 @@ impl Worker {
         self.connections.get(id).is_none_or(|connection| connection.closing)
     }
 
-    /// Whether the host should read from the connection's socket.
+    /// Whether the host should read from the connection's socket. Not while its first packet waits for an
+    /// answer: whatever follows could not be dealt with, and there is no end to it.
     pub fn wants_input(&self, id: ConnectionId) -> bool {
-        self.connections.get(id).is_some_and(|connection| !connection.closing && !connection.paused)
+        self.connections.get(id).is_some_and(|connection| {
+            let is_asking = matches!(connection.phase, Phase::Connecting | Phase::Command);
+            !connection.closing && !connection.paused && !is_asking
+        })
     }
 
     /// Whether any connection watches anything: if not, changes need not be told.
@@ -277,6 +314,7 @@ impl Worker {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.closing = true;
             connection.input = Vec::new();
+            connection.queue.retain(|waiting| matches!(waiting, Waiting::Write(_)));
             self.mark_dirty(id);
         }
     }
@@ -298,6 +336,7 @@ impl Worker {
             || connection.queue.len() >= WAITING_LIMIT
             || connection.waiting_bytes > WAITING_BYTES_LIMIT
             || all_busy && !connection.queue.is_empty()
+            || self.load.bytes > 2 * ALL_WAITING_BYTES_LIMIT
     }
 
     fn pause(&mut self, id: ConnectionId) {
@@ -331,21 +370,34 @@ impl Worker {
         err: i32,
         close: bool,
     ) {
-        // Nothing is told behind the end of a connection; reads that wait there are never answered.
-        let open = self.connections.get_mut(id).filter(|connection| !connection.closing);
-        let Some(connection) = open else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return self.on_orphan_answered(id) };
         let Some(Waiting::Write(write)) = connection.queue.pop_front() else {
             unreachable!("the replica answers the writes of a connection, once each and in order")
         };
         connection.waiting_bytes -= write.bytes;
         self.load.bytes -= write.bytes;
         self.load.requests -= 1;
+        if connection.closing {
+            return; // nothing is told behind the end of a connection
+        }
         connection.output.bytes().extend_from_slice(frame);
         connection.stats.answered(write.op, write.xid, tree.last_zxid(), now, write.at);
         self.counters.answered(frame.len(), now.since(write.at), err);
         self.mark_dirty(id);
         if close {
             self.close(id);
+        }
+    }
+
+    /// The replica is done with a write of a connection that is gone.
+    fn on_orphan_answered(&mut self, id: ConnectionId) {
+        let Some(writes) = self.orphans.get_mut(&id) else { return };
+        if let Some(bytes) = writes.pop_front() {
+            self.load.bytes -= bytes;
+            self.load.requests -= 1;
+        }
+        if writes.is_empty() {
+            self.orphans.remove(&id);
         }
     }
 }

@@ -10,6 +10,7 @@ use zoorum_proto::reply::{
 use zoorum_proto::{Encode, ErrorCode, OpCode, Permissions, ReadOp, Xid, Zxid};
 use zoorum_tree::{NodeRef, Rules, Tree, WatchKind, WatchMode, WatchTable};
 
+use super::OUTPUT_HARD_LIMIT;
 use super::connection::Connection;
 use super::watches::watcher;
 use crate::auth::client_info;
@@ -21,6 +22,8 @@ pub(super) struct Reader<'a> {
     pub(super) tree: &'a Tree,
     pub(super) rules: &'a Rules,
     pub(super) watches: &'a mut WatchTable,
+    /// Grows by what is looked at without being answered.
+    pub(super) work: &'a mut usize,
     pub(super) id: ConnectionId,
 }
 
@@ -70,18 +73,26 @@ impl<'a> Reader<'a> {
             ReadOp::GetAllChildrenNumber(request) => {
                 self.readable(connection, &request.path)?;
                 let total = self.tree.descendants(&request.path).ok_or(ErrorCode::NoNode)?;
+                *self.work += total;
                 let total = i32::try_from(total).unwrap_or(i32::MAX);
                 GetAllChildrenNumberResponse { total }.encode(out);
             }
             ReadOp::GetEphemerals(prefix) => {
                 let mut paths = self.tree.ephemerals(connection.session());
+                *self.work += paths.len();
                 if let Some(prefix) = prefix.as_deref().filter(|prefix| !prefix.trim().is_empty()) {
                     paths.retain(|path| path.starts_with(prefix));
                 }
                 GetEphemeralsResponse { paths: paths.into_iter().map(Cow::Owned).collect() }.encode(out);
             }
             ReadOp::MultiRead(ops) => {
-                ops.iter().for_each(|op| self.read_one_of_many(connection, op, out));
+                let start = out.len();
+                for op in ops {
+                    self.read_one_of_many(connection, op, out);
+                    if out.len() - start > OUTPUT_HARD_LIMIT {
+                        return Err(ErrorCode::MarshallingError); // thousands of times the same large znode
+                    }
+                }
                 MultiHeader::END.encode(out);
             }
             ReadOp::WhoAmI => {

@@ -193,7 +193,7 @@ impl Worker {
 
     /// Starts counting anew for each connection: what `crst` resets.
     pub fn reset_connections(&mut self) {
-        self.connections.iter_mut().for_each(|connection| connection.stats = Default::default());
+        self.connections.iter_mut().for_each(|(_, connection)| connection.stats = Default::default());
     }
 }
 

@@ -59,7 +59,10 @@ impl Table {
         })
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
-        self.slots.iter_mut().filter_map(|entry| entry.connection.as_deref_mut())
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Connection)> {
+        self.slots.iter_mut().zip(0..).filter_map(|(entry, slot)| {
+            let connection = entry.connection.as_deref_mut()?;
+            Some((ConnectionId { slot, generation: entry.generation }, connection))
+        })
     }
 }

@@ -293,3 +293,149 @@ fn a_sign_of_life_after_long_silence_and_the_last_one_travel_at_once() {
     let items = scene.worker.take_requests().items;
     assert!(matches!(&items[..], [Request::Heard(_), Request::Gone { .. }]), "{items:?}");
 }
+
+/// A scene whose tree has one znode with a megabyte of data, `/big`.
+fn with_big_znode() -> Scene {
+    let mut scene = Scene::start();
+    let create = zoorum_proto::txn::CreateTxn {
+        kind: zoorum_proto::txn::CreateKind::Create { ephemeral: false },
+        path: "/big".into(),
+        data: Some(&[7; 1_000_000]),
+        acl: vec![zoorum_proto::Acl::world(zoorum_proto::Permissions::ALL)],
+        parent_creates: 1,
+    };
+    let header = zoorum_proto::TxnHeader {
+        session: SESSION,
+        cxid: Xid(1),
+        zxid: Zxid(1),
+        time: zoorum_proto::WallClock(1),
+        kind: OpCode::Create as i32,
+    };
+    let txn = zoorum_proto::Txn { header, body: zoorum_proto::TxnBody::Create(create), digest: None };
+    scene.tree.apply(&txn, &mut |_| {});
+    scene
+}
+
+fn get_big(xid: i32) -> Vec<u8> {
+    request(xid, OpCode::GetData, PathAndWatch { path: "/big".into(), watch: false })
+}
+
+#[test]
+fn reads_that_waited_are_answered_as_the_client_reads() {
+    let mut scene = with_big_znode();
+    let reads: Vec<u8> = (2..=1000).flat_map(get_big).collect();
+    scene.receive(&[sync(1), reads, exists(1001)].concat());
+    scene.reply(1);
+    let mut answered = Vec::new();
+    while answered.len() < 1001 {
+        assert!(scene.worker.output(scene.client).len() < 4 << 20, "after {}", answered.len());
+        let replies = scene.replies();
+        assert!(!replies.is_empty(), "stuck after {}", answered.len());
+        answered.extend(replies);
+        assert!(scene.worker.can_resume() || answered.len() == 1001);
+        scene.worker.resume(&scene.tree, NOW);
+    }
+    assert!(answered.into_iter().eq(1..=1001), "in order");
+    assert!(scene.worker.wants_input(scene.client));
+}
+
+#[test]
+fn whoever_is_owed_too_much_before_a_write_is_cut_off() {
+    let mut scene = with_big_znode();
+    let reads: Vec<u8> = (2..=1000).flat_map(get_big).collect();
+    scene.receive(&[sync(1), reads, sync(1001)].concat());
+    scene.reply(1);
+    assert!(scene.is_closing());
+    assert!(scene.worker.output(scene.client).len() < 70 << 20);
+    scene.reply(1001);
+}
+
+#[test]
+fn a_multi_read_of_gigabytes_is_refused() {
+    use zoorum_proto::reply::MultiHeader;
+    let mut scene = with_big_znode();
+    let body = framed(|out| {
+        RequestHeader { xid: Xid(1), op: OpCode::MultiRead as i32 }.encode(out);
+        for _ in 0..10_000 {
+            MultiHeader { op: OpCode::GetData as i32, done: false, err: -1 }.encode(out);
+            PathAndWatch { path: "/big".into(), watch: false }.encode(out);
+        }
+        MultiHeader::END.encode(out);
+    });
+    scene.receive(&body);
+    let sent = scene.sent();
+    let header = ReplyHeader::from_bytes(&sent[4..]).expect("a reply");
+    assert_eq!((sent.len(), header.err), (20, zoorum_proto::ErrorCode::MarshallingError.number()));
+}
+
+#[test]
+fn nothing_more_is_read_while_the_first_packet_waits_for_its_answer() {
+    let mut scene = Scene::before_handshake();
+    scene.receive(&framed(|out| connect_request(SessionId::NONE).encode(out)));
+    assert!(!scene.worker.wants_input(scene.client));
+    let mut scene = Scene::before_handshake();
+    scene.receive(b"mntr");
+    assert!(!scene.worker.wants_input(scene.client));
+}
+
+#[test]
+fn a_client_that_does_not_take_its_last_bytes_is_let_go() {
+    let mut scene = Scene::before_handshake();
+    scene.receive(b"mntr");
+    scene.worker.on_answer(scene.client, b"a long answer");
+    let after = |seconds| Monotonic(std::time::Duration::from_secs(seconds));
+    scene.worker.on_tick(after(1));
+    scene.worker.on_tick(after(10));
+    scene.worker.on_sent(scene.client, 2);
+    scene.worker.on_tick(after(12));
+    scene.worker.on_tick(after(21));
+    assert_eq!(scene.worker.output(scene.client), b"long answer", "it took something in between");
+    scene.worker.on_tick(after(22));
+    assert_eq!(scene.worker.output(scene.client), b"");
+    let mut dirty = Vec::new();
+    scene.worker.take_dirty(&mut dirty);
+    assert!(scene.is_closing() && dirty.contains(&scene.client), "the host closes it");
+}
+
+#[test]
+fn ids_are_gained_up_to_a_limit() {
+    let mut scene = Scene::start();
+    let auth = |number: u32| {
+        let secret = format!("user{number}:{}", "x".repeat(100));
+        let packet =
+            zoorum_proto::op::AuthPacket { kind: 0, scheme: "digest".into(), auth: Some(secret.as_bytes()) };
+        request(-4, OpCode::Auth, packet)
+    };
+    for number in 0..100 {
+        scene.receive(&auth(number));
+    }
+    assert_eq!(scene.replies().len(), 100);
+    for number in 0..10_000 {
+        scene.receive(&auth(number));
+    }
+    assert!(scene.is_closing());
+}
+
+#[test]
+fn writes_of_connections_that_are_gone_still_count() {
+    let mut scene = Scene::start();
+    let large = vec![0_u8; 1_000_000];
+    let mut gone = Vec::new();
+    // Each connection brings one large write and hangs up.
+    while scene.worker.wants_input(scene.client) && gone.len() < 1000 {
+        scene.receive(&request(1, OpCode::SetData, Some(large.as_slice())));
+        let closed = scene.client;
+        scene.worker.on_closed(closed);
+        gone.push(closed);
+        scene.worker.take_requests();
+        scene.client = scene.worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5000)));
+        scene.receive(&framed(|out| connect_request(SessionId::NONE).encode(out)));
+        let session = Some(SESSION);
+        let connection = scene.client;
+        scene.decide(vec![Outcome::Connected { connection, session, timeout_ms: 4000, read_only: None }]);
+    }
+    assert!(gone.len() < 150, "{} megabytes wait", gone.len());
+    let reply = |connection| Outcome::Reply { connection, frame: 0..0, err: 0, close: false };
+    scene.decide(gone.into_iter().map(reply).collect());
+    assert!(scene.worker.can_resume() || scene.worker.wants_input(scene.client));
+}
