@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::mail::ToWorker;
@@ -16,6 +17,10 @@ use crate::shared::Shared;
 const BACKLOG: i32 = 8192;
 /// Pause after a failed accept: what it fails for, such as a lack of descriptors, does not go at once.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Descriptors kept back for the files of the log and of snapshots, of which a new one may be due at any
+/// time: clients may use up all the others, and must not stop the server by it.
+const SPARE_DESCRIPTORS: u64 = 16;
 
 /// How client sockets are set up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +46,17 @@ pub fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListen
 /// Accepts until the process ends.
 pub(crate) fn run(shared: &Arc<Shared>, listener: &TcpListener, options: ListenOptions) {
     let mut turns = (0..shared.workers.len()).cycle();
+    let capacity = descriptors_for_clients();
+    let mut is_full = false;
     loop {
+        if shared.admission.open() as u64 >= capacity {
+            if !std::mem::replace(&mut is_full, true) {
+                tracing::warn!("{capacity} connections use up all file descriptors: new ones wait");
+            }
+            thread::sleep(PAUSE);
+            continue;
+        }
+        is_full = false;
         match listener.accept() {
             Ok((stream, peer)) => {
                 let turn = turns.next().unwrap_or_default();
@@ -56,6 +71,19 @@ pub(crate) fn run(shared: &Arc<Shared>, listener: &TcpListener, options: ListenO
             }
         }
     }
+}
+
+/// How many connections the process's limit of descriptors leaves room for, raised as far as it may be.
+fn descriptors_for_clients() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    let taken = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
+    connections_within(limit.current, taken)
+}
+
+fn connections_within(limit: Option<u64>, taken: u64) -> u64 {
+    limit.map_or(u64::MAX, |limit| limit.saturating_sub(taken + SPARE_DESCRIPTORS).max(1))
 }
 
 fn admit(
@@ -80,4 +108,16 @@ fn admit(
     }
     shared.workers[turn].send(ToWorker::Accepted(mio::net::TcpStream::from_std(stream), peer));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_leave_descriptors_for_files() {
+        assert_eq!(connections_within(Some(100), 20), 64);
+        assert_eq!(connections_within(Some(10), 20), 1, "somebody must be able to ask what is wrong");
+        assert_eq!(connections_within(None, 20), u64::MAX);
+    }
 }

@@ -10,12 +10,19 @@ use std::time::Duration;
 use zoorum_proto::Zxid;
 use zoorum_server::Replica;
 use zoorum_server::message::WorkerId;
+use zoorum_server::time::Monotonic;
 use zoorum_storage::{Disk, LogError, TxnLog};
 
 use crate::audit::AuditLog;
 use crate::mail::{ToReplica, ToWorker};
 use crate::shared::Shared;
 use crate::snapshot::SnapshotThread;
+
+/// Waking so late means that the whole process may have stood still, its workers too: signs of life may wait
+/// in their sockets, unread.
+const LATE: Duration = Duration::from_millis(20);
+/// So long workers then have to read them, before a session may expire.
+const CATCHING_UP: Duration = Duration::from_millis(500);
 
 /// A sync that takes longer is told to the operator.
 pub(crate) struct SlowSync {
@@ -31,6 +38,8 @@ pub(crate) struct ReplicaThread<D: Disk> {
     pub(crate) slow_sync: SlowSync,
     pub(crate) snapshot_owed: bool,
     pub(crate) audit: Option<AuditLog>,
+    /// No session expires before, because time was lost.
+    pub(crate) expiry_held_until: Option<Monotonic>,
 }
 
 impl<D: Disk> ReplicaThread<D> {
@@ -40,7 +49,8 @@ impl<D: Disk> ReplicaThread<D> {
         let mut mail = Vec::new();
         let mut stopping = false;
         while !stopping {
-            let patience = self.replica.next_wakeup().since(self.shared.clock.monotonic());
+            let wakeup = self.expiry_held_until.unwrap_or_else(|| self.replica.next_wakeup());
+            let patience = wakeup.since(self.shared.clock.monotonic());
             self.shared.replica.take(&mut mail, patience);
             stopping = self.step(&mut mail)?;
         }
@@ -87,7 +97,7 @@ impl<D: Disk> ReplicaThread<D> {
                 ToReplica::Stop => stopping = true,
             }
         }
-        if now.monotonic >= self.replica.next_wakeup() {
+        if is_tick_due(now.monotonic, self.replica.next_wakeup(), &mut self.expiry_held_until) {
             self.replica.on_tick(&tree, now);
         }
         stopping
@@ -151,5 +161,41 @@ impl<D: Disk> ReplicaThread<D> {
             let start = self.shared.tree.write().begin_snapshot();
             self.snapshots.start(start);
         }
+    }
+}
+
+/// Whether time may be told to the replica, which wanted to hear of it at `wakeup`. Not at once if that was long
+/// ago: `held_until` keeps until when.
+fn is_tick_due(now: Monotonic, wakeup: Monotonic, held_until: &mut Option<Monotonic>) -> bool {
+    if now < wakeup {
+        *held_until = None;
+        return false;
+    }
+    if held_until.is_none() && now.since(wakeup) > LATE {
+        *held_until = Some(now + CATCHING_UP);
+    }
+    match *held_until {
+        Some(until) if now < until => false,
+        _ => {
+            *held_until = None;
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_do_not_expire_before_their_signs_of_life_can_have_been_read() {
+        let at = |ms| Monotonic(Duration::from_millis(ms));
+        let mut held = None;
+        assert!(!is_tick_due(at(999), at(1000), &mut held));
+        assert!(is_tick_due(at(1001), at(1000), &mut held), "in time");
+        assert!(!is_tick_due(at(9000), at(1000), &mut held), "the process stood still");
+        assert!(!is_tick_due(at(9499), at(1000), &mut held));
+        assert!(is_tick_due(at(9500), at(1000), &mut held), "whoever is alive has been heard");
+        assert_eq!(held, None);
     }
 }

@@ -217,6 +217,7 @@ fn serve(
         log,
         snapshots,
         audit: audit.clone(),
+        expiry_held_until: None,
     };
     let signal =
         spawn_stopper(&shared, signals, audit.clone()).map_err(system("cannot start the signal thread"))?;
