@@ -33,7 +33,7 @@ pub struct Faults {
     pub silence: bool,
     /// Old snapshots and logs are purged after each snapshot.
     pub purges: bool,
-    /// Servers workers.
+    /// Workers of the server.
     pub workers: usize,
     /// Clients.
     pub clients: usize,

@@ -163,7 +163,7 @@ impl Simulation {
             let is_held = self.clients.iter().any(|client| client.session() == Some(session));
             ensure(is_held, || format!("{session} has outlived its client"))?;
         }
-        for client in &self.clients {
+        for client in self.clients.iter().filter(|client| !client.is_leaving()) {
             let lives = client.session().is_none_or(|session| model.session_now(session).is_some());
             ensure(lives, || format!("{:?} has died, though its client lives", client.session()))?;
         }

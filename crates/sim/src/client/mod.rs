@@ -119,6 +119,11 @@ impl Client {
         self.session.map(|session| session.id)
     }
 
+    /// Whether the client has asked for the end of its session, and waits to be told of it.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.waiting.iter().any(|waiting| matches!(waiting.ask, Ask::Close))
+    }
+
     /// The client's turn: connects, keeps its session alive, or asks for something.
     pub(crate) fn act(&mut self, ground: &mut Ground, listener: Option<Listener>) -> Checked {
         if ground.is_healed {

@@ -52,8 +52,7 @@ pub(crate) fn start(
     let logs = ProcessDisk { disk: logs.clone(), life: life.clone() };
     let mut recovered = match recover_or_repair(ground, &snapshots, &logs) {
         Ok(recovered) => recovered,
-        Err(error) => {
-            let is_refused = matches!(error, RecoverError::Io { .. });
+        Err((is_refused, error)) => {
             let error = format!("process {number} cannot recover: {error}");
             return Err(failed(ground, &life, is_refused, error));
         }
@@ -109,23 +108,25 @@ pub(crate) fn start(
     Ok(process)
 }
 
-/// Recovers as an operator would have it. A power cut can tear a write of several records so that a later one
+/// Recovers as an operator would have it; on failure tells whether the disk refused something. A power cut can tear a write of several records so that a later one
 /// survives an earlier one. Recovery cannot tell that from damage, and refuses; the operator does what the
 /// refusal says. What is lost by that was never acknowledged, or the history will tell.
 fn recover_or_repair(
     ground: &mut Ground,
     snapshots: &ProcessDisk,
     logs: &ProcessDisk,
-) -> Result<Recovered, RecoverError> {
+) -> Result<Recovered, (bool, String)> {
+    let told = |error: RecoverError| (matches!(error, RecoverError::Io { .. }), error.to_string());
     let options = RecoverOptions { seed: ground.chance.number(), ..RecoverOptions::default() };
     match recover(snapshots, logs, &options) {
         Err(RecoverError::Damaged { file, .. }) if ground.is_torn => {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            ground.note(format_args!("{name} is repaired: {:?}", repair_tail(logs, name)));
+            let repaired = repair_tail(logs, name).map_err(|error| (true, error.to_string()))?;
+            ground.note(format_args!("{name} is repaired: {repaired:?}"));
             ground.repairs += 1;
-            recover(snapshots, logs, &options)
+            recover(snapshots, logs, &options).map_err(told)
         }
-        recovered => recovered,
+        recovered => recovered.map_err(told),
     }
 }
 
