@@ -202,34 +202,3 @@ pub enum Problem {
     )]
     ClientAddressDiffers { id: i64, fixed: String, dynamic: String },
 }
-
-/// A data directory that cannot be used. Only the host looks at the disk; the words and the exit code
-/// are kept here beside those of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DataDirError {
-    /// It is missing and `datadir.autocreate` is false.
-    #[error(
-        "Missing data directory {}, automatic data directory creation is disabled \
-         (zookeeper.datadir.autocreate is false). Please create this directory manually.",
-        dir.display()
-    )]
-    Missing {
-        /// The directory that was looked for, `version-2` included.
-        dir: PathBuf,
-    },
-    /// It cannot be created, or not written to.
-    #[error("Cannot write to data directory {}: {reason}", dir.display())]
-    NotWritable {
-        /// The directory.
-        dir: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-}
-
-impl DataDirError {
-    /// The code with which the process ends.
-    pub const EXIT_CODE: u8 = 3;
-    /// The one line that ZooKeeper prints on the standard error stream.
-    pub const STDERR_LINE: &str = "Unable to access datadir, exiting abnormally";
-}

@@ -35,7 +35,7 @@ mod tls;
 
 pub use auth::{Auth, AuthProvider, DigestAlgorithm, Secret};
 pub use config::{Loaded, Mode, ServerConfig, load};
-pub use error::{ConfigError, DataDirError, Problem};
+pub use error::{ConfigError, Problem};
 pub use flags::{Flags, SystemProperty, split_words};
 pub use membership::{Hierarchy, Member, MemberAddress, Membership, Role, ServerId, parse_member};
 pub use network::{ConnectionThrottle, HostPort, Network};

@@ -71,6 +71,11 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The line that ZooKeeper prints on standard error for it, which scripts look for.
+    pub fn stderr_line(&self) -> Option<&'static str> {
+        matches!(self, Self::DataDir(_)).then_some(DataDirError::STDERR_LINE)
+    }
+
     /// The exit code that ZooKeeper has for it.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use zoorum_config::{AuthProvider, ConfigError, Level, LogLevel, Mode, Sources, Start, load};
+use zoorum_config::{ConfigError, Level, LogLevel, Mode, Sources, Start, load};
 
 /// Where the data lies if nothing says so.
 const DATA_DIR: &str = "./zoorum-data";
@@ -60,13 +60,16 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
         eprintln!("zoorum: ensembles are not supported yet; remove the server.N lines to run standalone");
         return ExitCode::from(2);
     }
-    if loaded.config.auth.providers.contains(&AuthProvider::Sasl) {
-        tracing::warn!("not supported yet: SASLAuthenticationProvider; clients get no sasl id");
+    for warning in zoorum_host::unhonoured(&loaded.config) {
+        tracing::warn!("{warning}");
     }
     let code = match zoorum_host::run(&loaded.config) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error}");
+            if let Some(line) = error.stderr_line() {
+                eprintln!("{line}");
+            }
             eprintln!("zoorum: {error}");
             ExitCode::from(error.exit_code())
         }
