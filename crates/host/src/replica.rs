@@ -29,6 +29,23 @@ pub(crate) struct SlowSync {
     pub(crate) threshold: Duration,
 }
 
+/// When the log is synced, if not at once: ZooKeeper's `flushDelay` and `maxBatchSize`.
+pub(crate) struct FlushPolicy {
+    /// Changes may wait so long for others to share the sync with.
+    pub(crate) delay: Duration,
+    /// Unless there are so many; `None`: however many.
+    pub(crate) batch: Option<usize>,
+    pub(crate) last_flush_at: Monotonic,
+}
+
+impl FlushPolicy {
+    /// When `unlogged` changes are to be synced.
+    fn due_at(&self, unlogged: usize, now: Monotonic) -> Monotonic {
+        let is_full = self.batch.is_some_and(|batch| unlogged >= batch);
+        if is_full { now } else { self.last_flush_at + self.delay }
+    }
+}
+
 /// A replica with its thread's belongings.
 pub(crate) struct ReplicaThread<D: Disk> {
     pub(crate) shared: Arc<Shared>,
@@ -36,6 +53,7 @@ pub(crate) struct ReplicaThread<D: Disk> {
     pub(crate) log: TxnLog<D>,
     pub(crate) snapshots: SnapshotThread,
     pub(crate) slow_sync: SlowSync,
+    pub(crate) flush: FlushPolicy,
     pub(crate) snapshot_owed: bool,
     pub(crate) audit: Option<AuditLog>,
     /// No session expires before, because time was lost.
@@ -49,12 +67,21 @@ impl<D: Disk> ReplicaThread<D> {
         let mut mail = Vec::new();
         let mut stopping = false;
         while !stopping {
-            let wakeup = self.expiry_held_until.unwrap_or_else(|| self.replica.next_wakeup());
-            let patience = wakeup.since(self.shared.clock.monotonic());
+            let patience = self.patience();
             self.shared.replica.take(&mut mail, patience);
             stopping = self.step(&mut mail)?;
         }
         self.log.close()
+    }
+
+    /// How long the thread may wait for mail.
+    fn patience(&self) -> Duration {
+        let now = self.shared.clock.monotonic();
+        let mut wakeup = self.expiry_held_until.unwrap_or_else(|| self.replica.next_wakeup());
+        if self.replica.unlogged() > 0 && !self.replica.waits_for_reads() {
+            wakeup = wakeup.min(self.flush.due_at(self.replica.unlogged(), now));
+        }
+        wakeup.since(now)
     }
 
     /// Deals with all that has come. Whether the replica is told to stop.
@@ -62,7 +89,7 @@ impl<D: Disk> ReplicaThread<D> {
         let stopping = self.propose(mail);
         // What is committed goes first, and nobody waits for the disk while reads hold it up.
         self.publish();
-        if !self.replica.waits_for_reads()
+        if self.may_flush()
             && let Some(proposals) = self.replica.take_proposals()
         {
             for (zxid, txn) in proposals.iter() {
@@ -78,6 +105,14 @@ impl<D: Disk> ReplicaThread<D> {
         }
         self.start_owed_snapshot();
         Ok(stopping)
+    }
+
+    fn may_flush(&self) -> bool {
+        if self.flush.delay.is_zero() {
+            return !self.replica.waits_for_reads();
+        }
+        let now = self.shared.clock.monotonic();
+        !self.replica.waits_for_reads() && self.flush.due_at(self.replica.unlogged(), now) <= now
     }
 
     /// Hands the mail to the replica, and the time if it is due: after the mail, which may hold the sign of
@@ -116,7 +151,8 @@ impl<D: Disk> ReplicaThread<D> {
     fn sync(&mut self) -> Result<Zxid, LogError> {
         let started = self.shared.clock.monotonic();
         let synced = self.log.sync()?;
-        let took = self.shared.clock.monotonic().since(started);
+        self.flush.last_flush_at = self.shared.clock.monotonic();
+        let took = self.flush.last_flush_at.since(started);
         self.shared.timings.on_synced(took);
         if took > self.slow_sync.threshold {
             tracing::warn!(
@@ -186,6 +222,14 @@ fn is_tick_due(now: Monotonic, wakeup: Monotonic, held_until: &mut Option<Monoto
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_delayed_flush_comes_in_its_time_or_with_a_full_batch() {
+        let at = |ms| Monotonic(Duration::from_millis(ms));
+        let flush = FlushPolicy { delay: Duration::from_millis(5), batch: Some(10), last_flush_at: at(100) };
+        assert_eq!(flush.due_at(9, at(101)), at(105));
+        assert_eq!(flush.due_at(10, at(101)), at(101));
+    }
 
     #[test]
     fn sessions_do_not_expire_before_their_signs_of_life_can_have_been_read() {

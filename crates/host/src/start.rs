@@ -27,7 +27,7 @@ use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::disk::{DataDirError, DataDirs};
 use crate::mail::{ReplicaBox, ToReplica, worker_box};
-use crate::replica::{ReplicaThread, SlowSync};
+use crate::replica::{FlushPolicy, ReplicaThread, SlowSync};
 use crate::shared::Shared;
 use crate::snapshot::{self, SnapshotThread};
 use crate::timings::Timings;
@@ -215,6 +215,11 @@ fn serve(
         .map_err(system("cannot start the purge thread"))?;
     let replica = ReplicaThread {
         slow_sync: SlowSync { threshold: config.storage.fsync_warning_threshold },
+        flush: FlushPolicy {
+            delay: config.storage.flush_delay,
+            batch: Some(config.storage.max_batch_size as usize).filter(|batch| *batch > 0),
+            last_flush_at: clock.monotonic(),
+        },
         // Without a snapshot of just this state, the next start would have more to replay.
         snapshot_owed: !recovered.snapshot_is_current,
         shared: Arc::clone(&shared),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use zoorum_proto::{SessionId, Zxid, path};
+use zoorum_server::histogram::Histogram;
 use zoorum_server::replica::ReplicaReport;
 use zoorum_server::time::Monotonic;
 use zoorum_server::worker::{ConnectionReport, Counters, LatencyReport, WorkerReport};
@@ -97,6 +98,12 @@ impl Gathered {
     /// A sum over the workers.
     pub(super) fn sum(&self, count: impl Fn(&Counters) -> u64) -> u64 {
         self.workers.iter().map(|worker| count(&worker.counters)).sum()
+    }
+
+    /// A histogram over the workers.
+    pub(super) fn histogram(&self, of: impl Fn(&Counters) -> &Histogram) -> Histogram {
+        let all = self.workers.iter().map(|worker| of(&worker.counters));
+        all.fold(Histogram::default(), |merged, histogram| merged.merged(histogram))
     }
 
     /// How long requests took.

@@ -47,7 +47,7 @@ impl Metrics {
             gauges: gauges(gathered),
             counters: counters(gathered),
             summaries: summaries(gathered),
-            advanced: ADVANCED.map(|name| (name, Summary::default())).into(),
+            advanced: advanced(gathered),
         }
     }
 }
@@ -144,6 +144,13 @@ fn summaries(gathered: &Gathered) -> BTreeMap<&'static str, Summary> {
     all.insert("fsynctime", Summary::of(&gathered.timings.fsync));
     all.insert("snapshottime", Summary::of(&gathered.timings.snapshot));
     all.insert("dbinittime", Summary::of(&gathered.timings.recovery));
+    all
+}
+
+fn advanced(gathered: &Gathered) -> BTreeMap<&'static str, Summary> {
+    let mut all: BTreeMap<_, _> = ADVANCED.map(|name| (name, Summary::default())).into();
+    all.insert("readlatency", Summary::of(&gathered.histogram(|counters| &counters.reads)));
+    all.insert("updatelatency", Summary::of(&gathered.histogram(|counters| &counters.updates)));
     all
 }
 

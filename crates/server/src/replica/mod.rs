@@ -215,6 +215,11 @@ impl Replica {
         }
     }
 
+    /// How many changes wait to be taken by [`Self::take_proposals`].
+    pub fn unlogged(&self) -> usize {
+        self.fresh.items.len()
+    }
+
     /// What has been proposed since the last call, to be logged and synced in this order.
     pub fn take_proposals(&mut self) -> Option<Arc<Proposals>> {
         if self.fresh.is_empty() {

@@ -253,7 +253,7 @@ impl Worker {
         let length = connection.output.bytes().len() - before;
         self.turn_work += length;
         connection.stats.answered(op, xid, tree.last_zxid(), now, asked);
-        self.counters.answered(length, now.since(asked), 0);
+        self.counters.answered(op, length, now.since(asked), 0);
         self.mark_dirty(id);
     }
 }

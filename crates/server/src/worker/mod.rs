@@ -382,7 +382,7 @@ impl Worker {
         }
         connection.output.bytes().extend_from_slice(frame);
         connection.stats.answered(write.op, write.xid, tree.last_zxid(), now, write.at);
-        self.counters.answered(frame.len(), now.since(write.at), err);
+        self.counters.answered(write.op, frame.len(), now.since(write.at), err);
         self.mark_dirty(id);
         if close {
             self.close(id);

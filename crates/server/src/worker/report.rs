@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use zoorum_proto::reply::EventType;
-use zoorum_proto::{OpCode, SessionId, Xid, Zxid};
+use zoorum_proto::{OpClass, OpCode, SessionId, Xid, Zxid};
 
 use super::Worker;
 use super::connection::Phase;
 use super::table::Table;
+use crate::histogram::Histogram;
 use crate::time::Monotonic;
 
 /// Everything a worker counts.
@@ -38,6 +39,10 @@ pub struct Counters {
     pub events: [u64; 4],
     /// How long requests took.
     pub latency: LatencyReport,
+    /// How long reads took, in ms; pings are none.
+    pub reads: Histogram,
+    /// How long writes took, in ms.
+    pub updates: Histogram,
     /// Size of the newest reply in bytes, and of the smallest and largest.
     pub response_size: Option<ResponseSize>,
 }
@@ -92,12 +97,17 @@ impl LatencyReport {
 }
 
 impl Counters {
-    pub(super) fn answered(&mut self, bytes: usize, latency: Duration, err: i32) {
+    pub(super) fn answered(&mut self, op: OpCode, bytes: usize, latency: Duration, err: i32) {
         let size = without_length(bytes);
         self.packets_sent += 1;
         self.response_bytes += size;
         self.refused += u64::from(err != 0);
         self.latency.add(latency);
+        match op.class() {
+            OpClass::Write => self.updates.observe(latency.as_millis() as u64),
+            OpClass::Read if op != OpCode::Ping => self.reads.observe(latency.as_millis() as u64),
+            OpClass::Read | OpClass::Inline | OpClass::Refused => {}
+        }
         let seen = self.response_size.unwrap_or(ResponseSize { last: size, min: size, max: size });
         self.response_size =
             Some(ResponseSize { last: size, min: seen.min.min(size), max: seen.max.max(size) });
