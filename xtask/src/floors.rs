@@ -17,10 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("zoorum-bench", &["zoorum-proto"]),
     ("zoorum-server", &["zoorum-proto", "zoorum-tree", "zoorum-zab"]),
     ("zoorum-storage", &["zoorum-proto", "zoorum-tree"]),
-    (
-        "zoorum-host",
-        &["zoorum-config", "zoorum-proto", "zoorum-server", "zoorum-storage", "zoorum-tree"],
-    ),
+    ("zoorum-host", &["zoorum-config", "zoorum-proto", "zoorum-server", "zoorum-storage", "zoorum-tree"]),
     ("zoorum-sim", &["zoorum-proto", "zoorum-server", "zoorum-storage", "zoorum-tree"]),
     ("zoorum", &["zoorum-bench", "zoorum-config", "zoorum-host", "zoorum-proto", "zoorum-storage"]),
     ("zoorum-interop", &["zoorum-proto", "zoorum-storage", "zoorum-tree"]),

@@ -14,6 +14,9 @@ usage: cargo xtask <task>
   test     installs what the tests need, then check, then every test
   fuzz     every fuzz target for some seconds each: cargo xtask fuzz [seconds]";
 
+/// How long each fuzz target runs among the tests.
+const FUZZ_SECONDS: &str = "10";
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -38,7 +41,8 @@ fn test() -> anyhow::Result<()> {
     check()?;
     // The whole-system tests start the binary that users get.
     run("cargo", &["build", "--release", "--package", "zoorum"])?;
-    run("cargo", &["test", "--workspace"])
+    run("cargo", &["test", "--workspace"])?;
+    fuzz(FUZZ_SECONDS)
 }
 
 fn fuzz(seconds: &str) -> anyhow::Result<()> {
