@@ -15,6 +15,7 @@ mod clock;
 pub mod disk;
 pub mod logging;
 mod mail;
+mod panics;
 mod purge;
 mod replica;
 mod reporter;

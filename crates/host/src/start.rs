@@ -32,7 +32,7 @@ use crate::shared::Shared;
 use crate::snapshot::{self, SnapshotThread};
 use crate::timings::Timings;
 use crate::worker::{Question, WAKER, WorkerThread};
-use crate::{Reporter, logging, purge, settings, words};
+use crate::{Reporter, logging, panics, purge, settings, words};
 
 /// After a signal, so long may the batch in flight take.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -90,6 +90,7 @@ impl StartError {
 pub fn run(config: &ServerConfig) -> Result<ExitCode, StartError> {
     let signals =
         Signals::new([SIGTERM, SIGINT]).map_err(|source| StartError::System { what: "signals", source })?;
+    panics::stop_on_panic();
     let clock = Clock::start();
     let dirs = DataDirs::open(&config.storage)?;
     let mut recovered = recover(config, &dirs)?;
