@@ -165,9 +165,9 @@ impl Sessions {
 
     /// The end of a session heard from at `at`: the first whole tick after its timeout.
     fn expiry(&self, at: Monotonic, timeout: Duration) -> Monotonic {
-        let ticks = (at + timeout).0.as_nanos() / self.tick.as_nanos().max(1) + 1;
-        let tick = self.tick.max(Duration::from_nanos(1));
-        Monotonic(tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)))
+        let tick = self.tick.as_nanos().max(1);
+        let ticks = (at + timeout).0.as_nanos() / tick + 1;
+        Monotonic(Duration::from_nanos(u64::try_from(ticks * tick).unwrap_or(u64::MAX)))
     }
 }
 
@@ -180,4 +180,46 @@ fn as_duration(timeout_ms: i32) -> Duration {
 fn first_id(server_id: u8, now: Now) -> SessionId {
     let clock = ((now.wall.0 as u64) << 24) >> 8;
     SessionId((clock & 0x00ff_ffff_ffff_ffff | u64::from(server_id) << 56) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use zoorum_proto::WallClock;
+
+    use super::*;
+    use crate::message::{ConnectionId, WorkerId};
+
+    fn start(tick_ms: u64) -> Sessions {
+        let now = Now { monotonic: Monotonic::default(), wall: WallClock(1_000) };
+        Sessions::new(Duration::from_millis(tick_ms), 1, now)
+    }
+
+    fn owner() -> Address {
+        Address { worker: WorkerId(0), connection: ConnectionId { slot: 0, generation: 0 } }
+    }
+
+    #[test]
+    fn a_session_taken_up_very_often_is_looked_for_in_few_places() {
+        let mut sessions = start(100);
+        let at = |ms| Monotonic(Duration::from_millis(ms));
+        let id = sessions.open(at(0), owner(), 1_000);
+        for ms in 0..100_000 {
+            assert!(sessions.take_up(at(ms), id, owner(), 1_000).is_some());
+            assert_eq!(sessions.take_expired(at(ms)), []);
+        }
+        let places: usize = sessions.by_expiry.values().map(Vec::len).sum();
+        assert!(places <= 2_000, "{places} places");
+        assert_eq!(sessions.take_expired(at(101_200)), [id]);
+    }
+
+    #[test]
+    fn a_server_that_runs_for_years_expires_nobody_early() {
+        let sessions = start(1);
+        let year = Duration::from_secs(365 * 24 * 3600);
+        let timeout = Duration::from_secs(4);
+        assert_eq!(
+            sessions.expiry(Monotonic(10 * year), timeout),
+            Monotonic(10 * year + timeout + Duration::from_millis(1))
+        );
+    }
 }
