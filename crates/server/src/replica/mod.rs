@@ -126,13 +126,14 @@ pub struct Replica {
 
 impl Replica {
     /// Takes up service on a recovered tree with `workers` workers. Every session of the tree gets a full
-    /// timeout. `seed` decides when snapshots fall due.
+    /// timeout. Ephemeral znodes of sessions that are gone, which another server's files can hold, go by changes
+    /// like any other, proposed at once. `seed` decides when snapshots fall due.
     pub fn new(settings: Arc<Settings>, tree: &Tree, workers: usize, now: Now, seed: u64) -> Self {
         let mut sessions = Sessions::new(settings.tick, settings.server_id, now);
         for open in tree.sessions() {
             sessions.restore(now.monotonic, open.session, open.timeout_ms);
         }
-        Self {
+        let mut replica = Self {
             broadcast: Broadcast::alone(tree.last_zxid()),
             pending: Pending::new(seed),
             sessions,
@@ -148,7 +149,14 @@ impl Replica {
             expired: Vec::new(),
             auditor: None,
             settings,
+        };
+        let owners = tree.sessions_with_ephemerals();
+        let mut gone: Vec<_> = owners.filter(|owner| tree.session_timeout(*owner).is_none()).collect();
+        gone.sort_unstable();
+        for session in gone {
+            replica.close_session(tree, now, session, Asker::Nobody, Xid(0));
         }
+        replica
     }
 
     /// From now on, every change makes records for the audit log: see [`Self::take_audit_records`].

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use zoorum_proto::op::RequestHeader;
 use zoorum_proto::reply::ReplyHeader;
-use zoorum_proto::{Acl, Decode, Encode, OpCode, Permissions, SessionId, WallClock, Xid, Zxid};
-use zoorum_tree::Tree;
+use zoorum_proto::snapshot::{OPEN_ACL, SnapshotNode};
+use zoorum_proto::{Acl, Decode, Encode, OpCode, Permissions, SessionId, Version, WallClock, Xid, Zxid};
+use zoorum_tree::{Loader, Tree};
 
 use super::{Now, Replica};
 use crate::auth;
@@ -223,6 +224,33 @@ fn recovered_sessions_get_a_full_timeout() {
     let mut restarted = Scene::with(test_settings(), tree);
     restarted.pass(Duration::from_millis(3_000));
     assert_eq!(restarted.connect(1, Some(session)), Some(session));
+}
+
+#[test]
+fn ephemerals_of_sessions_that_are_gone_go_by_a_change_like_any_other() {
+    let orphan = SnapshotNode {
+        path: "/orphan".into(),
+        data: None,
+        acl: OPEN_ACL,
+        czxid: Zxid(3),
+        mzxid: Zxid(3),
+        ctime: WallClock(0),
+        mtime: WallClock(0),
+        version: Version(0),
+        creates: 0,
+        aversion: Version(0),
+        owner: 0x100_0000_0000_0077,
+        pzxid: Zxid(3),
+    };
+    let root = SnapshotNode { path: "".into(), owner: 0, ..orphan.clone() };
+    let mut loader = Loader::new(7);
+    loader.node(&root).expect("the root comes first");
+    loader.node(&orphan).expect("its parent is there");
+    let mut scene = Scene::with(test_settings(), loader.finish(Zxid(9)).expect("a whole tree"));
+    assert!(scene.tree.node("/orphan").is_some(), "nothing changes without a place in history");
+    scene.sync();
+    assert!(scene.tree.node("/orphan").is_none());
+    assert_eq!(scene.tree.last_zxid(), Zxid(10));
 }
 
 #[test]
