@@ -168,10 +168,10 @@ fn configuration() -> io::Result<()> {
     write("configuration", "flags", &[&sample[..], flags].concat())?;
     let ensemble = "dataDir=/data\nclientPort=2181\ninitLimit=5\nsyncLimit=2\n\
         server.1=a:2888:3888\nserver.2=b:2888:3888:observer;[::1]:2182\nserver.3=c:2888:3888|d:2889:3889\n\
-        group.1=1:2:3\nweight.1=1\nmultiAddress.enabled=true\n\0\01\n";
+        group.1=1:2:3\nweight.1=1\nmultiAddress.enabled=true\n\0\x001\n";
     write("configuration", "ensemble", ensemble.as_bytes())?;
     let dynamic = "dataDir=/data\ninitLimit=5\nsyncLimit=2\ndynamicConfigFile=/etc/zoo.cfg.dynamic\n\0\
-        -DreadonlyModeEnabled=true\01\0server.1=a:2888:3888;2181\nversion=100000000\n";
+        -DreadonlyModeEnabled=true\x001\0server.1=a:2888:3888;2181\nversion=100000000\n";
     write("configuration", "dynamic", dynamic.as_bytes())
 }
 
