@@ -185,9 +185,9 @@ fn logs(samples: &Samples) -> io::Result<()> {
     let end = log.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
     write("logs", "file", &[&[2], &log[..end]].concat())?;
     write("logs", "file-with-room", &[&[6], &log[..end]].concat())?;
-    let (mut first, mut second) = (vec![3], vec![11]);
+    let (mut first, mut second) = (vec![19], vec![27]);
     for (name, bytes) in samples.starting_with("txn.") {
-        write("logs", &file_name(name), &[&[3][..], &chunk(bytes)].concat())?;
+        write("logs", &file_name(name), &[&[19][..], &chunk(bytes)].concat())?;
         first.extend(chunk(bytes));
         second.extend(chunk(bytes));
     }

@@ -4,7 +4,7 @@
 //! input    kind u8 · content
 //! content  the file `log.1` (kind even), or (length u16 · payload) … to be sealed into one (kind odd)
 //! kind     bit 1: beside the snapshot of an empty database   bit 2: preallocated zeroes behind it
-//!          bit 3: a second file, with the last of the payloads
+//!          bit 3: a second file, with the last of the payloads   bit 4: zxids are made consecutive
 //! ```
 
 use zoorum_proto::Zxid;
@@ -20,49 +20,64 @@ use crate::{take_byte, take_chunk};
 const HEADER: &[u8] = b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0";
 
 /// Recovers from the log, with strict and with lenient options, and repairs it.
-pub fn run(mut input: &[u8]) {
-    let kind = take_byte(&mut input);
-    let disk = MemoryDisk::new();
-    if kind & 2 != 0 {
-        store(&mut Tree::new(1), &disk);
-    }
-    let mut payloads = Vec::new();
-    if kind & 1 != 0 {
-        while !input.is_empty() {
-            payloads.push(take_chunk(&mut input));
-        }
-    }
-    let last = if kind & 8 != 0 { payloads.pop() } else { None };
-    let mut file = if kind & 1 != 0 { HEADER.to_vec() } else { input.to_vec() };
-    payloads.iter().for_each(|payload| record(payload, &mut file));
-    if kind & 4 != 0 {
-        file.resize(file.len() + 512, 0);
-    }
-    disk.place("log.1", file);
-    if let Some(payload) = last {
-        let mut file = HEADER.to_vec();
-        record(payload, &mut file);
-        // Named by its zxid, as it would be.
-        let zxid =
-            payload.get(12..20).map_or(2, |bytes| u64::from_be_bytes(bytes.try_into().unwrap_or_default()));
-        disk.place(&format!("log.{zxid:x}"), file);
-    }
+pub fn run(input: &[u8]) {
+    let disk = disk_of(input);
     let report = check(&disk, &disk).expect("memory can be listed");
     let is_sound = report.logs.iter().all(|log| {
         log.result.as_ref().is_ok_and(|summary| summary.as_ref().is_some_and(|summary| summary.is_sound()))
     });
     go_on(&disk.duplicate(), &RecoverOptions::default());
     go_on(&disk.duplicate(), &lenient());
-    let repaired = repair_tail(&disk, "log.1");
-    if let Ok(repaired) = repaired {
+    if let Ok(repaired) = repair_tail(&disk, "log.1") {
         assert!(!is_sound || repaired.is_none(), "what is sound needs no repair");
-        assert_eq!(
-            repair_tail(&disk, "log.1").expect("it was a log"),
-            None,
-            "what is repaired needs no repair"
-        );
+        let again = repair_tail(&disk, "log.1").expect("it was a log");
+        assert_eq!(again, None, "what is repaired needs no repair");
     }
     go_on(&disk, &lenient());
+}
+
+fn disk_of(mut input: &[u8]) -> MemoryDisk {
+    let kind = take_byte(&mut input);
+    let is = |bit: u8| kind & (1 << bit) != 0;
+    let disk = MemoryDisk::new();
+    if is(1) {
+        store(&mut Tree::new(1), &disk);
+    }
+    let mut payloads = if is(0) { payloads(input, is(4)) } else { Vec::new() };
+    let second = if is(3) { payloads.pop() } else { None };
+    let mut first = if is(0) { HEADER.to_vec() } else { input.to_vec() };
+    payloads.iter().for_each(|payload| record(payload, &mut first));
+    if is(2) {
+        first.resize(first.len() + 512, 0);
+    }
+    disk.place("log.1", first);
+    if let Some(payload) = second {
+        let mut file = HEADER.to_vec();
+        record(&payload, &mut file);
+        let zxid = zxid_place(&mut payload.clone()).map_or(2, |place| u64::from_be_bytes(*place));
+        disk.place(&format!("log.{zxid:x}"), file);
+    }
+    disk
+}
+
+fn payloads(mut input: &[u8], consecutive: bool) -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    while !input.is_empty() {
+        payloads.push(take_chunk(&mut input).to_vec());
+    }
+    if consecutive {
+        for (payload, zxid) in payloads.iter_mut().zip(1_i64..) {
+            if let Some(place) = zxid_place(payload) {
+                *place = zxid.to_be_bytes();
+            }
+        }
+    }
+    payloads
+}
+
+/// Where a transaction has its zxid.
+fn zxid_place(payload: &mut [u8]) -> Option<&mut [u8; 8]> {
+    payload.get_mut(12..20)?.first_chunk_mut()
 }
 
 fn lenient() -> RecoverOptions {

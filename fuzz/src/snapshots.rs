@@ -25,13 +25,13 @@ const HEADER: &[u8] = b"ZKSN\0\0\0\x02\xff\xff\xff\xff\xff\xff\xff\xff";
 pub fn run(mut input: &[u8]) {
     let kind = take_byte(&mut input);
     let (name, file) = match kind % 7 {
-        0 => ("snapshot.5", input.to_vec()),
-        1 => ("snapshot.5.gz", input.to_vec()),
-        2 => ("snapshot.5.snappy", input.to_vec()),
-        3 => ("snapshot.5", sealed(input, false, false)),
-        4 => ("snapshot.5.gz", packed(&sealed(input, true, false))),
-        5 => ("snapshot.5", sealed(input, true, false)),
-        _ => ("snapshot.5", sealed(input, true, true)),
+        0 => ("snapshot.59", input.to_vec()),
+        1 => ("snapshot.59.gz", input.to_vec()),
+        2 => ("snapshot.59.snappy", input.to_vec()),
+        3 => ("snapshot.59", sealed(input, false, false)),
+        4 => ("snapshot.59.gz", packed(&sealed(input, true, false))),
+        5 => ("snapshot.59", sealed(input, true, false)),
+        _ => ("snapshot.59", sealed(input, true, true)),
     };
     let disk = MemoryDisk::new();
     disk.place(name, file);
