@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -12,6 +12,10 @@ use parking_lot::{Condvar, Mutex};
 use zoorum_server::message::{ConnectionId, Outcomes, Requests, WorkerId};
 use zoorum_server::replica::ReplicaReport;
 use zoorum_server::worker::{WatchReport, WorkerReport};
+
+/// Bytes of outcomes in a worker's box above which the replica waits: a worker with many watchers takes longer to
+/// tell of a change than the replica takes to make it.
+const WEIGHT_LIMIT: usize = 64 << 20;
 
 /// What a worker finds in its box.
 #[derive(Debug)]
@@ -50,16 +54,30 @@ pub struct WorkerBox {
     mail: Mutex<Vec<ToWorker>>,
     waker: Waker,
     sleeping: AtomicBool,
+    /// Bytes of the outcomes in the mail.
+    weight: AtomicUsize,
 }
 
 impl WorkerBox {
     pub(crate) fn new(waker: Waker) -> Self {
-        Self { mail: Mutex::default(), waker, sleeping: AtomicBool::new(false) }
+        let sleeping = AtomicBool::new(false);
+        Self { mail: Mutex::default(), waker, sleeping, weight: AtomicUsize::new(0) }
     }
 
     /// Puts a message in without waking the worker: [`Self::wake`] is to follow.
     pub(crate) fn put(&self, message: ToWorker) {
-        self.mail.lock().push(message);
+        let weight = match &message {
+            ToWorker::Outcomes(outcomes) => outcomes.weight(),
+            _ => 0,
+        };
+        let mut mail = self.mail.lock();
+        mail.push(message);
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+    }
+
+    /// Whether the worker is so far behind that more of the same should wait.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.weight.load(Ordering::Relaxed) > WEIGHT_LIMIT
     }
 
     /// Wakes the worker if it sleeps.
@@ -94,7 +112,9 @@ impl WorkerBox {
 
     /// Takes all messages, in order, leaving the memory of `into` for the next ones.
     pub(crate) fn take(&self, into: &mut Vec<ToWorker>) {
-        std::mem::swap(&mut *self.mail.lock(), into);
+        let mut mail = self.mail.lock();
+        self.weight.store(0, Ordering::Relaxed);
+        std::mem::swap(&mut *mail, into);
     }
 }
 
@@ -127,4 +147,23 @@ pub(crate) fn worker_box(token: mio::Token) -> io::Result<(mio::Poll, WorkerBox)
     let poll = mio::Poll::new()?;
     let waker = Waker::new(poll.registry(), token)?;
     Ok((poll, WorkerBox::new(waker)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_is_far_behind_says_so_until_it_looks_into_its_mail() {
+        let (_poll, mailbox) = worker_box(mio::Token(0)).expect("a poll");
+        let batch = || ToWorker::Outcomes(Outcomes { bytes: vec![0; 1 << 20], ..Outcomes::default() });
+        (0..64).for_each(|_| mailbox.put(batch()));
+        assert!(!mailbox.is_overfull());
+        mailbox.put(batch());
+        assert!(mailbox.is_overfull());
+        let mut mail = Vec::new();
+        mailbox.take(&mut mail);
+        assert_eq!(mail.len(), 65);
+        assert!(!mailbox.is_overfull());
+    }
 }

@@ -5,6 +5,7 @@
 //! two more wake-ups; while it waits for the disk, reads go on.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use zoorum_proto::Zxid;
@@ -14,7 +15,7 @@ use zoorum_server::time::Monotonic;
 use zoorum_storage::{Disk, LogError, TxnLog};
 
 use crate::audit::AuditLog;
-use crate::mail::{ToReplica, ToWorker};
+use crate::mail::{ToReplica, ToWorker, WorkerBox};
 use crate::shared::Shared;
 use crate::snapshot::SnapshotThread;
 
@@ -23,6 +24,9 @@ use crate::snapshot::SnapshotThread;
 const LATE: Duration = Duration::from_millis(20);
 /// So long workers then have to read them, before a session may expire.
 const CATCHING_UP: Duration = Duration::from_millis(500);
+
+/// Pause while a worker is behind.
+const BEHIND: Duration = Duration::from_millis(1);
 
 /// A sync that takes longer is told to the operator.
 pub(crate) struct SlowSync {
@@ -168,6 +172,9 @@ impl<D: Disk> ReplicaThread<D> {
     /// Applies what is committed and tells the workers, all under the tree's exclusive lock: a worker that
     /// sees the new tree finds the news in its box.
     fn publish(&mut self) {
+        while self.shared.workers.iter().any(WorkerBox::is_overfull) {
+            thread::sleep(BEHIND); // nothing keeps a worker from its mail, but work
+        }
         let mut woken = Vec::new();
         let tell = |replica: &mut Replica, woken: &mut Vec<WorkerId>| {
             for (worker, id) in self.shared.workers.iter().zip(0..) {

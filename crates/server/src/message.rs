@@ -106,6 +106,15 @@ impl Outcomes {
     pub fn is_empty(&self) -> bool {
         self.items.is_empty() && !self.acknowledge
     }
+
+    /// What they hold in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        let paths = self.items.iter().map(|item| match item {
+            Outcome::Changed(change) => change.path.len(),
+            _ => 0,
+        });
+        self.bytes.len() + size_of_val(&self.items[..]) + paths.sum::<usize>()
+    }
 }
 
 /// One thing that the replica tells a worker.

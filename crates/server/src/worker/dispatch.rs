@@ -213,7 +213,7 @@ impl Worker {
                 return self.pause(id);
             }
             if unsent > OUTPUT_HARD_LIMIT {
-                return self.close(id);
+                return self.cut_off(id);
             }
             match connection.queue.pop_front() {
                 Some(Waiting::Read { xid, op, body, at }) => {

@@ -29,6 +29,10 @@ use table::Table;
 const OUTPUT_SOFT_LIMIT: usize = 1 << 20;
 /// Bytes waiting to be sent above which a client that does not read its watch events is cut off.
 const OUTPUT_HARD_LIMIT: usize = 64 << 20;
+/// Bytes waiting to be sent on all connections of a worker above which those are cut off that have most.
+const ALL_OUTPUT_LIMIT: usize = 512 << 20;
+/// Bytes of events after which all that waits to be sent is counted.
+const COUNT_AFTER: usize = 64 << 20;
 /// Unanswered requests of a connection above which we stop reading from it.
 const WAITING_LIMIT: usize = 4096;
 /// Bytes of unanswered requests of a connection above which we stop reading from it.
@@ -65,6 +69,8 @@ pub struct Worker {
     load: Load,
     /// Bytes of the writes that the replica still has of connections that are gone.
     orphans: BTreeMap<ConnectionId, VecDeque<usize>>,
+    /// Bytes of events since [`ALL_OUTPUT_LIMIT`] was looked at.
+    events_uncounted: usize,
     /// Work done in the turn at hand: see [`TURN_LIMIT`].
     turn_work: usize,
     counters: report::Counters,
@@ -94,6 +100,7 @@ impl Worker {
             commands: Vec::new(),
             load: Load::default(),
             orphans: BTreeMap::new(),
+            events_uncounted: 0,
             turn_work: 0,
             counters: report::Counters::default(),
             heard_reported_at: Monotonic::default(),
@@ -316,6 +323,14 @@ impl Worker {
             connection.input = Vec::new();
             connection.queue.retain(|waiting| matches!(waiting, Waiting::Write(_)));
             self.mark_dirty(id);
+        }
+    }
+
+    /// The connection is owed more than anybody can be: it gets nothing more.
+    fn cut_off(&mut self, id: ConnectionId) {
+        self.close(id);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.output = Output::default();
         }
     }
 

@@ -346,7 +346,7 @@ fn whoever_is_owed_too_much_before_a_write_is_cut_off() {
     scene.receive(&[sync(1), reads, sync(1001)].concat());
     scene.reply(1);
     assert!(scene.is_closing());
-    assert!(scene.worker.output(scene.client).len() < 70 << 20);
+    assert_eq!(scene.worker.output(scene.client), b"", "what it did not read is not kept");
     scene.reply(1001);
 }
 
@@ -438,4 +438,20 @@ fn writes_of_connections_that_are_gone_still_count() {
     let reply = |connection| Outcome::Reply { connection, frame: 0..0, err: 0, close: false };
     scene.decide(gone.into_iter().map(reply).collect());
     assert!(scene.worker.can_resume() || scene.worker.wants_input(scene.client));
+}
+
+#[test]
+fn who_is_owed_most_goes_first_when_all_are_owed_too_much() {
+    let mut scene = Scene::start();
+    let greedy = scene.client;
+    scene.receive(&[exists(1), exists(2), exists(3)].concat());
+    scene.client = scene.worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5000)));
+    scene.receive(b"stat");
+    scene.worker.on_answer(scene.client, b"answer");
+    scene.worker.bound_output(1_000);
+    assert!(!scene.worker.output(greedy).is_empty(), "all is well");
+    scene.worker.bound_output(100);
+    assert_eq!(scene.worker.output(greedy), b"");
+    assert!(scene.worker.is_closing(greedy));
+    assert_eq!(scene.worker.output(scene.client), b"answer");
 }

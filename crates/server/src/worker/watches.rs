@@ -4,7 +4,7 @@ use zoorum_proto::Permissions;
 use zoorum_proto::reply::EventType;
 use zoorum_tree::WatcherId;
 
-use super::{OUTPUT_HARD_LIMIT, Worker};
+use super::{ALL_OUTPUT_LIMIT, COUNT_AFTER, OUTPUT_HARD_LIMIT, Worker};
 use crate::frame::event;
 use crate::message::{ConnectionId, TreeChange};
 
@@ -21,6 +21,7 @@ impl Worker {
         let acl_rules = &settings.rules.acl;
         let mut cut_off = Vec::new();
         let mut cached = CachedFrame::default();
+        let mut appended = 0;
         watches.trigger(change.kind, &change.path, &mut |watcher, kind, path| {
             let Some((id, connection)) = connections.at_slot(watcher.0) else { return };
             let acl = if kind == EventType::NodeChildrenChanged { &change.parent_acl } else { &change.acl };
@@ -33,13 +34,33 @@ impl Worker {
             }
             let frame = cached.get(change, kind, path);
             connection.output.bytes().extend_from_slice(frame);
+            appended += frame.len();
             connection.stats.sent += 1;
             counters.event_sent(kind, frame.len());
             if !std::mem::replace(&mut connection.dirty, true) {
                 dirty.push(id);
             }
         });
-        cut_off.into_iter().for_each(|id| self.close(id));
+        cut_off.into_iter().for_each(|id| self.cut_off(id));
+        self.events_uncounted += appended;
+        if self.events_uncounted > COUNT_AFTER {
+            self.events_uncounted = 0;
+            self.bound_output(ALL_OUTPUT_LIMIT);
+        }
+    }
+
+    /// Cuts off those who are owed most, until what waits for all others is below the limit.
+    pub(super) fn bound_output(&mut self, limit: usize) {
+        let owed = self.connections.iter().map(|(id, connection)| (connection.output.unsent().len(), id));
+        let mut owed: Vec<_> = owed.filter(|(bytes, _)| *bytes > 0).collect();
+        owed.sort_unstable();
+        let mut total: usize = owed.iter().map(|(bytes, _)| bytes).sum();
+        while total > limit
+            && let Some((bytes, id)) = owed.pop()
+        {
+            total -= bytes;
+            self.cut_off(id);
+        }
     }
 }
 
