@@ -13,6 +13,8 @@ pub(crate) struct Socket {
     pub(crate) id: ConnectionId,
     pub(crate) address: IpAddr,
     readable: bool,
+    /// The end was reported, perhaps together with the last bytes: it is yet to be read.
+    ended: bool,
     writable: bool,
     /// Already among those to be read from.
     queued: bool,
@@ -49,7 +51,8 @@ impl Sockets {
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        let socket = Socket { stream, id, address, readable: false, writable: true, queued: false };
+        let (readable, ended, writable, queued) = (false, false, true, false);
+        let socket = Socket { stream, id, address, readable, ended, writable, queued };
         self.slots[slot] = Some(socket);
         Ok(())
     }
@@ -70,6 +73,7 @@ impl Sockets {
         let socket = self.slots.get_mut(slot)?.as_mut()?;
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             socket.readable = true;
+            socket.ended |= event.is_read_closed() || event.is_error();
             if !std::mem::replace(&mut socket.queued, true) {
                 self.ready.push(socket.id.slot);
             }
@@ -104,13 +108,13 @@ impl Sockets {
         }
     }
 
-    /// Reads once. A read that does not fill the buffer has emptied the socket.
+    /// Reads once. A read that does not fill the buffer has emptied the socket, but for its end.
     pub(crate) fn read(&mut self, id: ConnectionId, buffer: &mut [u8]) -> ReadOutcome {
         let Some(Some(socket)) = self.slots.get_mut(id.slot as usize) else { return ReadOutcome::Nothing };
         match socket.stream.read(buffer) {
             Ok(0) => ReadOutcome::Closed,
             Ok(count) => {
-                if count < buffer.len() {
+                if count < buffer.len() && !socket.ended {
                     socket.readable = false;
                 } else if !std::mem::replace(&mut socket.queued, true) {
                     self.ready.push(id.slot);
@@ -149,5 +153,49 @@ impl Sockets {
             Err(error) if error.kind() == ErrorKind::Interrupted => Some(0),
             Err(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, TcpListener, TcpStream as Client};
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    #[test]
+    fn an_end_that_is_reported_with_the_last_bytes_is_read() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut client = Client::connect(listener.local_addr()?)?;
+        let (accepted, peer) = listener.accept()?;
+        accepted.set_nonblocking(true)?;
+        client.write_all(b"last")?;
+        client.shutdown(Shutdown::Write)?;
+        let (mut poll, mut sockets) = (Poll::new()?, Sockets::default());
+        let id = ConnectionId { slot: 0, generation: 0 };
+        sockets.insert(poll.registry(), TcpStream::from_std(accepted), id, peer.ip())?;
+        let (mut events, mut ready, mut buffer) = (Events::with_capacity(8), Vec::new(), [0; 64]);
+        let (mut received, mut closed) = (0, false);
+        while !closed {
+            if !sockets.has_ready() {
+                poll.poll(&mut events, Some(Duration::from_secs(10)))?;
+                assert!(!events.is_empty(), "the end was lost");
+                for event in &events {
+                    sockets.on_event(event);
+                }
+            }
+            sockets.take_ready(&mut ready);
+            for id in ready.drain(..) {
+                match sockets.read(id, &mut buffer) {
+                    ReadOutcome::Bytes(count) => received += count,
+                    ReadOutcome::Nothing => {}
+                    ReadOutcome::Closed => closed = true,
+                }
+            }
+        }
+        assert_eq!(received, 4);
+        Ok(())
     }
 }
