@@ -1,12 +1,13 @@
 //! Any bytes on the port.
 
-use std::net::TcpStream;
+use std::io::Write as _;
+use std::net::{Shutdown, TcpStream};
 
 use zoorum_interop::server::{Kind, Server, Setup};
 use zoorum_interop::wire::client::request;
 use zoorum_interop::wire::{Connect, Wire, framed};
 
-use crate::support::{Chance, Deaf, expect_bounded, expect_served, memory};
+use crate::support::{Chance, Deaf, expect_bounded, expect_served, memory, signal};
 
 #[test]
 fn bytes_that_are_no_packets_cost_their_connection() {
@@ -99,4 +100,28 @@ fn connections_that_never_speak_and_storms_of_them_leave_nothing() {
     expect_served(&mut neighbour);
     drop(silent);
     expect_bounded(&server, before, 100);
+}
+
+#[test]
+fn an_end_that_comes_along_with_the_last_bytes_is_seen() {
+    let server = Server::start(Kind::Zoorum, Setup::new());
+    let mut halves: Vec<TcpStream> = Vec::new();
+    let mut wires = Vec::new();
+    for _ in 0..8 {
+        let stream = TcpStream::connect(server.address()).expect("connect");
+        halves.push(stream.try_clone().expect("the stream twice"));
+        let mut wire = Wire::on(stream);
+        wire.handshake(&Connect::default()).expect("a session");
+        wires.push(wire);
+    }
+    // While the server stands still, half a frame and the end reach its socket together.
+    signal(&server, "STOP");
+    for half in &mut halves {
+        half.write_all(&[0, 0])
+            .and_then(|()| half.shutdown(Shutdown::Write))
+            .expect("half a frame and the end");
+    }
+    signal(&server, "CONT");
+    // Long before the sessions expire.
+    wires.iter_mut().for_each(Wire::expect_closed);
 }

@@ -207,3 +207,23 @@ fn reads_between_writes_do_not_hold_up_the_neighbours() {
     });
     expect_served(&mut neighbour);
 }
+
+#[test]
+fn a_crowd_of_watchers_that_never_read_is_bounded_together() {
+    let server = Server::start(Kind::Zoorum, Setup::new());
+    let path = format!("/{}", "n".repeat(500_000));
+    let mut writer = server.client();
+    writer.create(&path, b"", 0).expect("a path of one component");
+    let before = memory(&server);
+    let mut crowd: Vec<Deaf> = (0..60).map(|_| Deaf::connect(server.address())).collect();
+    for deaf in &mut crowd {
+        deaf.send(&request(1, op::ADD_WATCH, &path_int("/", 1)));
+    }
+    for _ in 0..100 {
+        writer.set_data(&path, b"x", -1).expect("setData");
+    }
+    expect_served(&mut writer);
+    // Each of them may be owed 64 MiB; all of a worker's, 512 MiB.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    expect_bounded(&server, before, workers * 1024);
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use zoorum_interop::server::Server;
@@ -18,6 +19,12 @@ const MULTI: usize = 5000;
 pub fn process_of(server: &Server) -> u32 {
     let lock = fs::read_to_string(server.directory().join("data/zoorum/LOCK")).expect("read the lock");
     lock.trim().parse().expect("the lock has a process id")
+}
+
+/// Sends the server a signal, by its name.
+pub fn signal(server: &Server, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &process_of(server).to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill -s {name}");
 }
 
 /// Memory of the server, in MiB.
