@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use zoorum_config::{AuthProvider, DigestAlgorithm as Configured, ServerConfig};
+use zoorum_config::{AuthProvider, DigestAlgorithm as Configured, ServerConfig, SnapshotCompression};
 use zoorum_server::settings::{AuthSettings, ContainerSettings, DigestAlgorithm, Settings, SnapshotSettings};
+use zoorum_storage::{Compression, LogOptions, SnapshotOptions};
 use zoorum_tree::{AclRules, Rules};
+
+use crate::acceptor::ListenOptions;
 
 /// The number in the ids of a standalone server's sessions.
 const STANDALONE_ID: u8 = 1;
@@ -77,5 +80,35 @@ fn auth(config: &ServerConfig) -> AuthSettings {
         super_digest: auth.super_digest.as_ref().map(|secret| secret.0.clone()),
         ensemble: has(AuthProvider::Ensemble).then(|| auth.ensemble_names.clone()),
         enforced_schemes: auth.enforced_schemes.clone(),
+    }
+}
+
+/// How client sockets are set up.
+pub(crate) fn listen_options(config: &ServerConfig) -> ListenOptions {
+    ListenOptions {
+        backlog: config.network.client_port_listen_backlog.and_then(|backlog| i32::try_from(backlog).ok()),
+        keep_alive: config.network.client_tcp_keep_alive,
+    }
+}
+
+/// How the log is written.
+pub(crate) fn log_options(config: &ServerConfig) -> LogOptions {
+    LogOptions {
+        preallocate_bytes: config.storage.pre_alloc_size,
+        sync: config.storage.force_sync,
+        roll_bytes: config.storage.txn_log_size_limit,
+    }
+}
+
+/// How snapshots are written.
+pub(crate) fn snapshot_options(config: &ServerConfig) -> SnapshotOptions {
+    SnapshotOptions {
+        compression: match config.storage.snapshot_compression {
+            SnapshotCompression::None => Compression::None,
+            SnapshotCompression::Gzip => Compression::Gz,
+            SnapshotCompression::Snappy => Compression::Snappy,
+        },
+        digest: config.storage.digest_enabled,
+        last_zxid: config.storage.serialize_last_processed_zxid,
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use zoorum_config::{ConfigError, Level, LogLevel, Mode, Sources, Start, load};
+use zoorum_config::{ConfigError, Level, Loaded, LogLevel, Mode, Sources, Start, load};
 
 /// Where the data lies if nothing says so.
 const DATA_DIR: &str = "./zoorum-data";
@@ -43,17 +43,23 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
         eprintln!("zoorum: cannot write the log: {error}");
         return ExitCode::FAILURE;
     }
+    if matches!(sources.start, Start::BuiltIn { .. }) {
+        println!(
+            "Zoorum serves port 2181, data in {DATA_DIR}; talk to it with: zkCli.sh -server 127.0.0.1:2181"
+        );
+    }
+    let code = serve(&loaded);
+    zoorum_host::logging::flush(LAST_WORDS);
+    code
+}
+
+fn serve(loaded: &Loaded) -> ExitCode {
     for notice in &loaded.notices {
         match notice.level {
             Level::Info => tracing::info!("{}", notice.text),
             Level::Warn => tracing::warn!("{}", notice.text),
             Level::Error => tracing::error!("{}", notice.text),
         }
-    }
-    if matches!(sources.start, Start::BuiltIn { .. }) {
-        println!(
-            "Zoorum serves port 2181, data in {DATA_DIR}; talk to it with: zkCli.sh -server 127.0.0.1:2181"
-        );
     }
     if loaded.config.mode() == Mode::Distributed {
         tracing::error!("this configuration names an ensemble, which this release cannot join yet");
@@ -63,7 +69,7 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
     for warning in zoorum_host::unhonoured(&loaded.config) {
         tracing::warn!("{warning}");
     }
-    let code = match zoorum_host::run(&loaded.config) {
+    match zoorum_host::run(&loaded.config) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error}");
@@ -73,9 +79,7 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
             eprintln!("zoorum: {error}");
             ExitCode::from(error.exit_code())
         }
-    };
-    zoorum_host::logging::flush(LAST_WORDS);
-    code
+    }
 }
 
 fn sources(arguments: Vec<String>) -> Result<Sources, ConfigError> {
