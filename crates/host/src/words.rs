@@ -138,7 +138,7 @@ impl Answerer {
                 mntr::mntr(&facts.version, facts.metrics.then(|| metrics::Metrics::of(&gathered)))
             }
             b"dump" => {
-                let gathered = Gathered::from_all(&self.reporter);
+                let gathered = Gathered::with_ephemerals(&self.reporter);
                 dump::dump(&gathered, facts.sessionless_timeout).unwrap_or_else(|| NOT_SERVING.to_owned())
             }
             b"hash" => match self.reporter.replica() {

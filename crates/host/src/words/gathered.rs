@@ -41,7 +41,7 @@ pub(super) struct TreeReport {
     pub(super) ephemerals: usize,
     pub(super) data_size: u64,
     pub(super) sessions: usize,
-    /// Ephemeral znodes by session; only for those who asked for all.
+    /// Ephemeral znodes by session; only for those who asked for them.
     pub(super) ephemerals_of: Vec<(SessionId, Vec<String>)>,
     /// Limits and usage of top-level znodes that have a quota; only for those who asked for all.
     pub(super) quotas: Vec<QuotaReport>,
@@ -69,8 +69,15 @@ impl Gathered {
     pub(super) fn from_all(reporter: &Reporter) -> Self {
         let replica = reporter.replica();
         let workers = reporter.workers();
-        let tree = TreeReport::full(&reporter.shared().tree.read());
+        let tree = TreeReport::with_quotas(&reporter.shared().tree.read());
         Self::at_once(reporter, workers, replica, tree)
+    }
+
+    /// The same, with every ephemeral path. There may be many, and the tree stands still meanwhile.
+    pub(super) fn with_ephemerals(reporter: &Reporter) -> Self {
+        let mut gathered = Self::from_all(reporter);
+        gathered.tree.ephemerals_of = ephemerals_of(&reporter.shared().tree.read());
+        gathered
     }
 
     fn at_once(
@@ -133,12 +140,16 @@ impl TreeReport {
         }
     }
 
-    fn full(tree: &Tree) -> Self {
-        let owners = tree.sessions_with_ephemerals();
-        let mut ephemerals_of: Vec<_> = owners.map(|session| (session, tree.ephemerals(session))).collect();
-        ephemerals_of.sort_unstable();
-        Self { ephemerals_of, quotas: quotas(tree), ..Self::brief(tree) }
+    fn with_quotas(tree: &Tree) -> Self {
+        Self { quotas: quotas(tree), ..Self::brief(tree) }
     }
+}
+
+fn ephemerals_of(tree: &Tree) -> Vec<(SessionId, Vec<String>)> {
+    let owners = tree.sessions_with_ephemerals();
+    let mut all: Vec<_> = owners.map(|session| (session, tree.ephemerals(session))).collect();
+    all.sort_unstable();
+    all
 }
 
 fn quotas(tree: &Tree) -> Vec<QuotaReport> {
