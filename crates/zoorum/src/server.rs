@@ -56,9 +56,9 @@ pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
 fn serve(loaded: &Loaded) -> ExitCode {
     for notice in &loaded.notices {
         match notice.level {
-            Level::Info => tracing::info!("{}", notice.text),
-            Level::Warn => tracing::warn!("{}", notice.text),
-            Level::Error => tracing::error!("{}", notice.text),
+            Level::Info => tracing::info!("{notice}"),
+            Level::Warn => tracing::warn!("{notice}"),
+            Level::Error => tracing::error!("{notice}"),
         }
     }
     if loaded.config.mode() == Mode::Distributed {

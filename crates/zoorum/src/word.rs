@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 /// Longest wait for the connection, and for the answer.
@@ -19,11 +19,17 @@ pub(crate) struct WordArgs {
     port: u16,
     /// The word.
     word: String,
+    /// Whether the port speaks TLS.
+    #[arg(default_value_t = false, action = clap::ArgAction::Set)]
+    secure: bool,
 }
 
 /// Prints the answer.
 pub(crate) fn run(arguments: &WordArgs) -> anyhow::Result<()> {
-    let WordArgs { host, port, word } = arguments;
+    let WordArgs { host, port, word, secure } = arguments;
+    if *secure {
+        bail!("TLS is not supported yet: {host}:{port} cannot be asked");
+    }
     let address = (host.as_str(), *port)
         .to_socket_addrs()
         .with_context(|| format!("cannot find {host}"))?

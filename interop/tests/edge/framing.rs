@@ -114,7 +114,7 @@ fn wrong_password(stage: &Stage) {
     let mut wire = stage.wire();
     assert_eq!(wire.handshake(&request), Some(Connected::refusal()));
     wire.expect_closed();
-    // The original closes the owner's connection before it looks at the password.
+    // Only whoever has the password may disturb the session's connection.
     if stage.kind.pick(true, false) {
         owner.expect_closed();
         let mut owner = Client::connect_with(stage.address(), &Connect::resume(&owner.session));

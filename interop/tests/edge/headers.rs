@@ -141,7 +141,7 @@ fn delete_container(stage: &Stage) {
     let leaf = format!("{root}/leaf");
     create_all(&mut client, &[&leaf]);
     let record = Writer::new().string(leaf.as_str()).done();
-    // The original lets every client delete every leaf in this way.
+    // The server's own operation, which no client may ask for here.
     if stage.kind.pick(true, false) {
         assert_eq!(client.call(op::DELETE_CONTAINER, &record).err, 0);
         assert_eq!(client.exists(&leaf, false), Err(code::NO_NODE));
@@ -154,7 +154,7 @@ fn delete_container(stage: &Stage) {
 fn create_session(stage: &Stage) {
     let mut client = stage.client();
     let record = Writer::new().int(10_000).done();
-    // The original begins the session anew, and answers as if this were a handshake.
+    // The server's own operation, which no client may ask for here.
     if stage.kind.pick(true, false) {
         client.post(op::CREATE_SESSION, &record);
         let frame = client.wire.frame().expect("an answer");

@@ -123,7 +123,7 @@ fn garbage_limits(stage: &Stage) {
     client.expect_usable();
 }
 
-/// The original dies of the change that comes next; Zoorum carries on without accounting.
+/// Asked of Zoorum alone, which carries on without accounting.
 fn survives(stage: &Stage, server: &mut Server, mut client: Client, path: &str, delete: bool) {
     if stage.kind.pick(true, false) {
         let create = create_record(path, b"", &Acl::open(), 0);
