@@ -95,7 +95,7 @@ fn ttl_without_ttl_flag(stage: &Stage) {
 fn negative_ttl(stage: &Stage) {
     let mut server = Server::start(stage.kind, extended());
     let mut client = server.client();
-    // Asked of Zoorum alone: the original does not outlive this row.
+    // The original does not outlive this row.
     if stage.kind.pick(true, false) {
         client.post(op::CREATE_TTL, &create_ttl_record("/x", b"", flag::PERSISTENT, -1));
         client.expect_closed();
