@@ -244,26 +244,35 @@ static void watches(void) {
     end();
 }
 
-/* A process of its own leaves a session with an ephemeral behind: it ends without closing either. */
+/* Leaves a session with an ephemeral behind: the process ends without closing either. */
+static int abandon(int end) {
+    client_t *owner = client_open(server);
+    zhandle_t *ok = client_handle(owner);
+    zoo_create(ok, "/sessions/e", "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, NULL, 0);
+    tell("negotiated %d", zoo_recv_timeout(ok));
+    clientid_t id = *zoo_client_id(ok);
+    _exit(write(end, &id, sizeof(id)) != sizeof(id));
+}
+
+/* Runs `abandon` in a program started anew: a fork of this one would inherit locks that its threads hold. */
 static clientid_t abandoned_session(void) {
     int ends[2];
     clientid_t id;
+    char end[16];
     if (pipe(ends)) {
         abort();
     }
+    snprintf(end, sizeof(end), "%d", ends[1]);
     pid_t child = fork();
     if (child == 0) {
-        client_t *owner = client_open(server);
-        zhandle_t *ok = client_handle(owner);
-        zoo_create(ok, "/sessions/e", "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, NULL, 0);
-        tell("negotiated %d", zoo_recv_timeout(ok));
-        _exit(write(ends[1], zoo_client_id(ok), sizeof(id)) != sizeof(id));
+        execl("/proc/self/exe", "scenario", server, end, (char *)NULL);
+        _exit(127);
     }
+    close(ends[1]);
     if (read(ends[0], &id, sizeof(id)) != sizeof(id) || waitpid(child, NULL, 0) != child) {
         abort();
     }
     close(ends[0]);
-    close(ends[1]);
     return id;
 }
 
@@ -364,12 +373,15 @@ static void chroot_and_config(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) {
+    if (argc != 2 && argc != 3) {
         fprintf(stderr, "usage: %s host:port\n", argv[0]);
         return 2;
     }
     server = argv[1];
     zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+    if (argc == 3) {
+        return abandon(atoi(argv[2]));
+    }
     nodes();
     acls();
     authentication();
