@@ -76,9 +76,8 @@ pub(crate) fn serve(
 
 /// What the threads share, and each worker's poll.
 fn share(config: &ServerConfig, clock: Clock, tree: Tree) -> io::Result<(Vec<mio::Poll>, Arc<Shared>)> {
-    let workers = thread::available_parallelism().map_or(1, usize::from);
     let boxes: Vec<(mio::Poll, WorkerBox)> =
-        (0..workers).map(|_| worker_box(WAKER)).collect::<io::Result<_>>()?;
+        (0..worker_count()).map(|_| worker_box(WAKER)).collect::<io::Result<_>>()?;
     let (polls, workers): (Vec<_>, Vec<_>) = boxes.into_iter().unzip();
     let shared = Shared {
         tree: RwLock::new(tree),
@@ -95,6 +94,13 @@ fn share(config: &ServerConfig, clock: Clock, tree: Tree) -> io::Result<(Vec<mio
     };
     shared.timings.on_recovered(clock.monotonic().0);
     Ok((polls, Arc::new(shared)))
+}
+
+/// As many workers as there are cores but one, which the replica, the disk and the network's interrupts fill: a
+/// worker that shares its core with them makes its clients wait whole time slices.
+fn worker_count() -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (cores - 1).max(1)
 }
 
 fn spawn_worker(

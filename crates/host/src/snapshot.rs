@@ -15,6 +15,9 @@ use crate::shared::Shared;
 const STEP: usize = 128;
 /// Bytes collected before they are written.
 const CHUNK: usize = 256 << 10;
+/// So many times as long as a chunk took does the thread rest before the next one: clients need the cores and the
+/// disk more than the snapshot does. A million small znodes then take some seconds.
+const REST: u32 = 3;
 
 /// The way to the snapshot thread.
 pub(crate) struct SnapshotThread {
@@ -73,7 +76,11 @@ impl<D: Disk> Writer<D> {
 
     fn write(&self, start: &SnapshotStart) -> Result<(), SnapshotError> {
         let mut step = |nodes: &mut Vec<u8>| self.shared.tree.write().snapshot_step(STEP, nodes);
-        write(&self.disk, start, &self.options, &mut step)
+        let mut chunk_began_at = self.shared.clock.monotonic();
+        write(&self.disk, start, &self.options, &mut step, &mut || {
+            thread::sleep(self.shared.clock.monotonic().since(chunk_began_at) * REST);
+            chunk_began_at = self.shared.clock.monotonic();
+        })
     }
 }
 
@@ -85,17 +92,18 @@ pub(crate) fn write_first<D: Disk>(
     options: &SnapshotOptions,
 ) -> Result<(), SnapshotError> {
     let start = tree.begin_snapshot();
-    let written = write(disk, &start, options, &mut |nodes| tree.snapshot_step(STEP, nodes));
+    let written = write(disk, &start, options, &mut |nodes| tree.snapshot_step(STEP, nodes), &mut || {});
     tree.end_snapshot();
     written
 }
 
-/// Writes what `step` yields, until it says that this was all.
+/// Writes what `step` yields, until it says that this was all, and rests after each chunk.
 fn write<D: Disk>(
     disk: &D,
     start: &SnapshotStart,
     options: &SnapshotOptions,
     step: &mut dyn FnMut(&mut Vec<u8>) -> bool,
+    rest: &mut dyn FnMut(),
 ) -> Result<(), SnapshotError> {
     let mut writer = SnapshotWriter::start(disk, start, options)?;
     let mut nodes = Vec::with_capacity(2 * CHUNK);
@@ -106,6 +114,7 @@ fn write<D: Disk>(
         }
         writer.nodes(&nodes)?;
         nodes.clear();
+        rest();
     }
     writer.finish()
 }
