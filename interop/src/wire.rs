@@ -120,10 +120,14 @@ impl Wire {
 
     /// One read; 0 when the connection closed, gracefully or by a reset.
     fn read(&mut self, bytes: &mut [u8]) -> usize {
-        match self.stream.read(bytes) {
-            Ok(count) => count,
-            Err(e) if is_closed(e.kind()) => 0,
-            Err(e) => panic!("nothing arrived within {PATIENCE:?}: {e}"),
+        loop {
+            match self.stream.read(bytes) {
+                Ok(count) => return count,
+                // A signal to this process, such as the end of a server, says nothing of this connection.
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if is_closed(e.kind()) => return 0,
+                Err(e) => panic!("nothing arrived within {PATIENCE:?}: {e}"),
+            }
         }
     }
 }

@@ -99,8 +99,9 @@ impl Deaf {
         let (mut total, mut part) = (0, vec![0; 1 << 20]);
         loop {
             match self.stream.read(&mut part) {
-                Ok(0) | Err(_) => return total,
-                Ok(count) => total += count as u64,
+                Ok(count) if count > 0 => total += count as u64,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => return total,
             }
         }
     }
