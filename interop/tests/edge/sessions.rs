@@ -29,8 +29,18 @@ fn short_lived(stage: &Stage) -> Client {
 }
 
 fn expect_expired(stage: &Stage, session: &Connected) {
-    let mut wire = stage.wire();
-    assert_eq!(wire.handshake(&Connect::resume(session)), Some(Connected::refusal()));
+    // Who is told of a session's end can ask for it while the original is still closing whatever connection
+    // bears its id; asking again finds it gone. Zoorum answers at once.
+    let attempts = stage.kind.pick(10, 1);
+    let (mut wire, answer) = (0..attempts)
+        .map(|_| {
+            let mut wire = stage.wire();
+            let answer = wire.handshake(&Connect::resume(session));
+            (wire, answer)
+        })
+        .find(|(_, answer)| answer.is_some())
+        .expect("an answer, not just the end of the connection");
+    assert_eq!(answer, Some(Connected::refusal()));
     wire.expect_closed();
 }
 
