@@ -13,7 +13,7 @@
 # The jars live in $ZOORUM_REFERENCE/jars (default: <repository>/.interop/reference/jars). `start` keeps
 # ZOO_CFG.pid and ZOO_CFG.out beside the configuration. Servers log warnings only, have no remote JMX
 # and no admin HTTP server, and -Xmx4g unless ZOORUM_REFERENCE_HEAP says otherwise; JVMFLAGS is
-# appended to the JVM's options.
+# appended to the JVM's options, and ZOORUM_REFERENCE_MORE to the class path.
 #
 # The jars come out of the source distribution of PySpark on PyPI, which carries them unchanged. The
 # tar ball is checked by pip against the index, and the two ZooKeeper jars by their SHA-256 here.
@@ -83,7 +83,7 @@ jvm() {
     # shellcheck disable=SC2086
     exec java "-Xmx${ZOORUM_REFERENCE_HEAP:-4g}" -XX:-UsePerfData \
         -Dzookeeper.admin.enableServer=false -Dzookeeper.jmx.log4j.disable=true \
-        ${JVMFLAGS:-} -cp "$(classpath)" "$@"
+        ${JVMFLAGS:-} -cp "$(classpath)${ZOORUM_REFERENCE_MORE:+:$ZOORUM_REFERENCE_MORE}" "$@"
 }
 
 client_port() {

@@ -5,8 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use zoorum_proto::op::RequestHeader;
-use zoorum_proto::{Encode, OpCode, Xid};
+use zoorum_proto::quorum::{
+    AckEpoch, ConfigVersion, DesignatedLeader, ForwardedRequest, Hello, HostPort, LeaderInfo, LearnerInfo,
+    Notification, PacketType, PeerState, QuorumAuth, QuorumAuthStatus, QuorumPacket, Revalidated, Touch,
+    Vote,
+};
+use zoorum_proto::{AuthId, Encode, Epoch, OpCode, Round, ServerId, SessionId, Xid, Zxid};
 
 /// Controls of a conversation.
 const FRAMED: u8 = 2;
@@ -19,6 +25,7 @@ fn main() -> io::Result<()> {
     let samples = Samples::load()?;
     configuration()?;
     requests(&samples)?;
+    peers(&samples)?;
     transactions(&samples)?;
     conversation(&samples)?;
     logs(&samples)?;
@@ -114,6 +121,51 @@ fn requests(samples: &Samples) -> io::Result<()> {
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u16).to_be_bytes(), bytes].concat()
+}
+
+fn peers(samples: &Samples) -> io::Result<()> {
+    let zxid = Zxid::new(Epoch(1), 7);
+    let text = "server.1=a:1:2|[::1]:1:2;c:7\nserver.2=b:1:2:observer\ngroup.1=1:2\nweight.1=3\nversion=a";
+    let vote = Vote { epoch: Epoch(1), zxid, leader: ServerId(2) };
+    let notification = Notification {
+        state: PeerState::Looking,
+        vote,
+        round: Round(4),
+        version: 2,
+        config: Some(text.into()),
+    };
+    let old = Notification { version: 0, config: None, ..notification.clone() };
+    let address = HostPort { host: "10.0.0.2".to_owned(), port: 3888 };
+    let hello = Hello { server: ServerId(2), addresses: vec![address] };
+    let votes = [chunk(&hello.to_v1()), chunk(&notification.to_frame()), chunk(&old.to_frame())];
+    write("peers", "election", &[&[0], &votes.concat()[..]].concat())?;
+    write("peers", "configuration", &[&[2], text.as_bytes()].concat())?;
+    write("peers", "notification", &[&[3], &notification.to_frame()[4..]].concat())?;
+    let sasl = QuorumAuth { status: QuorumAuthStatus::Success, token: b"rspauth=0".as_slice().into() };
+    write("peers", "sasl", &[&[4], &sasl.to_vec()[..]].concat())?;
+
+    let session = SessionId(0x100_0000_0000_0000);
+    let request = ForwardedRequest { session, xid: Xid(2), op: -11, body: Bytes::new() };
+    let txns = samples.starting_with("txn.").map(|(_, txn)| txn.to_vec());
+    let mut packets: Vec<QuorumPacket> =
+        txns.map(|txn| QuorumPacket::with_data(PacketType::Proposal, zxid, txn)).collect();
+    packets.extend([
+        LearnerInfo::packet(PacketType::FollowerInfo, Epoch(3), ServerId(1), ConfigVersion(0)),
+        LeaderInfo::packet(Epoch(4)),
+        AckEpoch(Some(Epoch(3))).packet(zxid),
+        QuorumPacket::with_data(PacketType::NewLeader, zxid, text),
+        QuorumPacket::bare(PacketType::UpToDate, Zxid(-1)),
+        Touch::packet(zxid, &[Touch { session, timeout_ms: 30_000 }]),
+        request.packet(Some(vec![AuthId::new("ip", "127.0.0.1")])),
+        Revalidated { session, valid: true }.packet(),
+        DesignatedLeader(ServerId(1)).inform_packet(zxid, b"txn"),
+    ]);
+    let mut all = vec![1];
+    for packet in packets {
+        write("peers", &format!("packet-{}", packet.kind), &[&[1], &chunk(&packet.to_vec())[..]].concat())?;
+        all.extend(chunk(&packet.to_vec()));
+    }
+    write("peers", "packets", &all)
 }
 
 fn transactions(samples: &Samples) -> io::Result<()> {

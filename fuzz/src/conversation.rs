@@ -17,8 +17,11 @@ use zoorum_proto::connect::{ConnectRequest, ReadOnly};
 use zoorum_proto::{Decode, Encode, Reader, SessionId, Txn, WallClock, Zxid};
 use zoorum_server::message::{ConnectionId, WorkerId};
 use zoorum_server::replica::Now;
-use zoorum_server::settings::{AuthSettings, ContainerSettings, SnapshotSettings};
-use zoorum_server::{Monotonic, Replica, Settings, Worker};
+use zoorum_server::settings::{
+    AdmissionSettings, AuthSettings, ContainerSettings, EPOCH_CHANGES_MAX, MemberSettings,
+    SnapshotSettings,
+};
+use zoorum_server::{Gate, Monotonic, Replica, Settings, Worker};
 use zoorum_storage::memory::MemoryDisk;
 use zoorum_storage::{LogOptions, RecoverOptions, Tail, TxnLog, recover};
 use zoorum_tree::{AclRules, Rules, Tree};
@@ -105,8 +108,9 @@ impl Server {
         let tail = Tail { last_zxid: Zxid::ZERO, empty_file: None, bytes_since_snapshot: 0 };
         let options = LogOptions { preallocate_bytes: 0, ..LogOptions::default() };
         let now = Duration::from_secs(1);
+        let gate = Arc::new(Gate::new(&settings.admission, Monotonic(now), 1));
         let client = |id: u16| {
-            let mut worker = Worker::new(WorkerId(id), Arc::clone(&settings), 1);
+            let mut worker = Worker::new(WorkerId(id), Arc::clone(&settings), Arc::clone(&gate), 1);
             let connection = worker.on_accepted(Monotonic(now), peer(id));
             Client { worker, connection, asked_word: false }
         };
@@ -144,7 +148,7 @@ impl Server {
         loop {
             let asked = self.ask_replica();
             self.publish();
-            let logged = !self.replica.waits_for_reads() && self.log_proposals();
+            let logged = self.log_proposals();
             self.publish();
             let sent = (0..self.clients.len()).map(|which| self.serve(which)).max().unwrap_or_default();
             if !asked && !logged && sent == 0 {
@@ -177,21 +181,22 @@ impl Server {
     }
 
     fn log_proposals(&mut self) -> bool {
-        let Some(proposals) = self.replica.take_proposals() else { return false };
+        let now = clocks(self.now);
+        let Some(proposals) = self.replica.take_proposals(&self.tree, now) else { return false };
         for (zxid, txn) in proposals.iter() {
             let decoded = Txn::from_bytes(txn).expect("what is proposed can be decoded");
             assert_eq!(decoded.to_vec(), txn, "what is proposed is encoded as every server does");
             self.log.append(zxid, txn);
         }
         let synced = self.log.sync().expect("memory takes it");
-        self.replica.on_synced(synced.through);
+        self.replica.on_synced(&self.tree, now, synced.through);
         true
     }
 
     /// Applies what is committed, and tells the workers before they see the tree.
     fn publish(&mut self) {
         let watching = [0, 1].map(|which: usize| self.clients[which].worker.has_watches());
-        if self.replica.can_apply() {
+        while self.replica.can_apply() {
             self.replica.apply(&mut self.tree, &watching);
         }
         for client in &mut self.clients {
@@ -287,5 +292,8 @@ fn settings(kind: u8) -> Settings {
         },
         snapshots: SnapshotSettings { transactions: 6, log_bytes: None },
         outstanding_limit: 3,
+        admission: AdmissionSettings::default(),
+        epoch_changes: EPOCH_CHANGES_MAX,
+        member: MemberSettings::default(),
     }
 }

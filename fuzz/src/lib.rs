@@ -13,6 +13,7 @@
 pub mod configuration;
 pub mod conversation;
 pub mod logs;
+pub mod peers;
 pub mod requests;
 mod seal;
 pub mod snapshots;
@@ -22,10 +23,11 @@ pub mod transactions;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its corpus too.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("configuration", configuration::run),
     ("conversation", conversation::run),
     ("logs", logs::run),
+    ("peers", peers::run),
     ("requests", requests::run),
     ("snapshots", snapshots::run),
     ("transactions", transactions::run),

@@ -27,7 +27,19 @@ const ANSWER: Duration = Duration::from_millis(500);
 /// does, and then the start is tried anew.
 const ATTEMPTS: u32 = 3;
 /// Options that make a Java server start faster on a small machine; tests do not measure it.
-const JAVA_FLAGS: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Xmx512m";
+pub(crate) const JAVA_FLAGS: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Xmx512m";
+
+/// What the original's admin server runs on, as Debian names it.
+const JETTY: [&str; 8] = [
+    "jetty9-server",
+    "jetty9-servlet",
+    "jetty9-util",
+    "jetty9-http",
+    "jetty9-io",
+    "jetty9-security",
+    "jetty9-util-ajax",
+    "servlet-api",
+];
 
 /// Which implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +67,7 @@ impl Kind {
             Kind::Original => {
                 let mut command = Command::new(repository().join("bench/original.sh"));
                 command.arg("run").env("JVMFLAGS", format!("{JAVA_FLAGS} {}", flags.join(" ")));
+                command.env("ZOORUM_REFERENCE_MORE", setup.more_jars.join(":"));
                 command
             }
             Kind::Zoorum => {
@@ -76,6 +89,8 @@ pub struct Setup {
     properties: Vec<(String, String)>,
     /// Further files beside the configuration file.
     files: Vec<(String, String)>,
+    /// Jars that the original needs besides its own.
+    more_jars: Vec<String>,
 }
 
 /// Stands for the server's directory in the values of a [`Setup`].
@@ -103,6 +118,15 @@ impl Setup {
     pub fn file(mut self, name: &str, contents: &str) -> Setup {
         self.files.push((name.into(), contents.into()));
         self
+    }
+
+    /// Sets the admin server up on a port of the loopback address. The original finds the HTTP server that it needs
+    /// among Debian's jars.
+    pub fn admin(mut self, port: u16) -> Setup {
+        self.more_jars = JETTY.map(|name| format!("/usr/share/java/{name}.jar")).into();
+        self.config("admin.enableServer", "true")
+            .config("admin.serverAddress", &Ipv4Addr::LOCALHOST.to_string())
+            .config("admin.serverPort", &port.to_string())
     }
 
     fn config_file(&self, directory: &Path, port: u16) -> String {
@@ -312,9 +336,9 @@ impl Drop for Server {
 
 /// A port that nobody listens on, below those that the system hands out to connecting sockets: a connection
 /// to a port of that range which nobody serves yet can end up connected to itself.
-fn free_port() -> u16 {
-    const FIRST: u16 = 12_000;
-    const COUNT: u16 = 20_000;
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     // Tests of several processes begin at different places.
     let begin = (std::process::id() % u32::from(COUNT)) as u16;
@@ -330,7 +354,7 @@ fn in_directory(value: &str, directory: &Path) -> String {
     value.replace(DIRECTORY, &directory.display().to_string())
 }
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies in the repository").into()
 }
 

@@ -20,17 +20,20 @@ pub fn dump(client: &mut Client) -> Vec<String> {
 fn dump_below(client: &mut Client, path: &str, lines: &mut Vec<String>) {
     let (data, stat) = client.get_data(path, false).unwrap_or_else(|err| panic!("getData {path}: {err}"));
     let (acl, _) = client.get_acl(path).unwrap_or_else(|err| panic!("getACL {path}: {err}"));
-    lines.push(["node", path, &data_column(data), &stat_columns(&stat), &acl_column(&acl)].join("\t"));
+    lines.push(
+        ["node", path, &data_column(data.as_deref()), &stat_columns(&stat), &acl_column(&acl)].join("\t"),
+    );
     let children = client.get_children(path, false).unwrap_or_else(|err| panic!("getChildren {path}: {err}"));
     for child in children {
         dump_below(client, &format!("{}/{child}", path.trim_end_matches('/')), lines);
     }
 }
 
-fn data_column(data: Option<Vec<u8>>) -> String {
+/// How data is written in a line of [`dump`].
+pub fn data_column(data: Option<&[u8]>) -> String {
     match data {
         None => "null".to_owned(),
-        Some(bytes) if bytes.is_empty() => "-".to_owned(),
+        Some([]) => "-".to_owned(),
         Some(bytes) => bytes.iter().fold(String::new(), |mut hex, byte| {
             write!(hex, "{byte:02x}").expect("strings accept everything");
             hex

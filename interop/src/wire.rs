@@ -10,7 +10,7 @@ pub mod records;
 
 pub mod client;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -38,6 +38,14 @@ impl Wire {
     /// When nobody listens at `address`.
     pub fn open(address: SocketAddr) -> Wire {
         Wire::on(TcpStream::connect(address).unwrap_or_else(|e| panic!("connect to {address}: {e}")))
+    }
+
+    /// Connects and waits at most `patience`, for the connection as for anything afterwards.
+    pub fn try_open(address: SocketAddr, patience: Duration) -> io::Result<Wire> {
+        let stream = TcpStream::connect_timeout(&address, patience)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(patience))?;
+        Ok(Wire { stream })
     }
 
     /// Speaks frames on a stream that is connected already.
@@ -76,6 +84,29 @@ impl Wire {
         let filled = self.fill(&mut body);
         assert_eq!(filled, body.len(), "the connection ended inside a frame");
         Some(body)
+    }
+
+    /// The next frame, or why there is none: for tests whose servers may die at any byte.
+    pub fn try_frame(&mut self) -> io::Result<Vec<u8>> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let length = i32::from_be_bytes(length);
+        let mut body = vec![0; usize::try_from(length).expect("a frame's length is not negative")];
+        self.stream.read_exact(&mut body)?;
+        Ok(body)
+    }
+
+    /// Whether something arrives within `wait`, the end of the connection included.
+    pub fn arrives_within(&mut self, wait: Duration) -> io::Result<bool> {
+        let patience = self.stream.read_timeout()?;
+        self.stream.set_read_timeout(Some(wait))?;
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(patience)?;
+        match peeked {
+            Ok(_) => Ok(true),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(false),
+            Err(e) => Err(e),
+        }
     }
 
     /// Everything until the server closes the connection, as bytes.

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use zoorum_interop::ensemble::{self, Ensemble, Member, Mode, Plan};
+use zoorum_interop::masked;
 use zoorum_interop::server::{Kind, Server, Setup};
 use zoorum_interop::wire::{Client, Wire, four_letter_word};
 
@@ -15,6 +17,8 @@ const WORDS: [&str; 17] = [
     "ruok", "srvr", "stat", "mntr", "conf", "cons", "crst", "srst", "dirs", "dump", "envi", "gtmk", "wchs",
     "wchc", "wchp", "isro", "hash",
 ];
+/// Those that tell of a member's part.
+const MEMBERS_WORDS: [&str; 6] = ["srvr", "mntr", "conf", "dump", "isro", "ruok"];
 /// Keys whose value is one server's own: its name, its place, and what only a Java server has.
 const OWN_VALUES: [&str; 5] = ["zookeeper.version", "host.name", "java.", "os.memory.", "user.dir"];
 
@@ -32,29 +36,6 @@ fn scene(kind: Kind) -> (Server, Client) {
     client.exists("/absent", true).expect_err("there is no such znode");
     client.get_children("/app", true).expect("listed");
     (server, client)
-}
-
-/// Each run of digits, with a point, an exponent or as hex, is `N`.
-fn masked(text: &str) -> String {
-    let mut masked = String::new();
-    let mut number = false;
-    let mut rest = text.chars().peekable();
-    while let Some(next) = rest.next() {
-        let hex = number && (next.is_ascii_hexdigit() || matches!(next, '.' | 'x' | 'E'));
-        if next.is_ascii_digit() || hex {
-            if !number {
-                masked.push('N');
-            }
-            number = true;
-        } else {
-            number = false;
-            // A sign belongs to the number.
-            if next != '-' || !rest.peek().is_some_and(char::is_ascii_digit) {
-                masked.push(next);
-            }
-        }
-    }
-    masked
 }
 
 /// How many sets there are, and what is in which, depends on the moment: the heads of sets are told apart
@@ -80,11 +61,14 @@ fn without_own_values(text: &str) -> String {
 /// What must be equal in the answers of two servers.
 fn shape(server: &Server, word: &str) -> String {
     let directory = server.directory().display().to_string();
-    let text = four_letter_word(server.address(), word).replace(&directory, "DIRECTORY");
+    shape_of(&four_letter_word(server.address(), word).replace(&directory, "DIRECTORY"), word)
+}
+
+fn shape_of(text: &str, word: &str) -> String {
     let text = match word {
-        "envi" => without_own_values(&text),
+        "envi" => without_own_values(text),
         "srvr" | "stat" => text.split_once('\n').expect("a version and more").1.to_owned(),
-        _ => text,
+        _ => text.to_owned(),
     };
     let masked = masked(&text);
     match word {
@@ -97,6 +81,55 @@ fn shape(server: &Server, word: &str) -> String {
             lines.concat()
         }
         _ => masked,
+    }
+}
+
+/// What a member of each part tells, beginning with the leader.
+fn parts(kind: ensemble::Kind) -> Vec<(String, String)> {
+    let ensemble = Ensemble::start(&Plan::new(&[kind; 3], &[kind]));
+    let with = |mode: Mode| {
+        let has =
+            |id: &ensemble::ServerId| ensemble.member(*id).status().is_some_and(|status| status.mode == mode);
+        let id = ensemble.ids().into_iter().find(has).unwrap_or_else(|| panic!("nobody is {mode:?}"));
+        (mode, ensemble.member(id))
+    };
+    let members = [Mode::Leader, Mode::Follower, Mode::Observer].map(with);
+    let told = |(mode, member): (Mode, &Member)| {
+        let directory = member.data().display().to_string();
+        MEMBERS_WORDS.map(|word| {
+            let text = member.word(word).expect("an answer").replace(&directory, "DIRECTORY");
+            let shape = match word {
+                // A leader has some names for each of its learners.
+                "mntr" => names(&text).into_iter().map(masked).collect::<BTreeSet<_>>().into_iter().collect(),
+                _ => shape_of(&text, word),
+            };
+            (format!("{word} of the {mode:?}"), shape)
+        })
+    };
+    members.into_iter().flat_map(told).collect()
+}
+
+/// What a member tells that waits for others.
+fn waiting(kind: ensemble::Kind) -> Vec<(String, String)> {
+    let mut ensemble = Ensemble::new(&Plan::new(&[kind; 3], &[]));
+    let id = ensemble.ids()[0];
+    ensemble.launch(id);
+    let told = WORDS.map(|word| {
+        let answer =
+            |ensemble: &Ensemble| ensemble.member(id).word(word).ok().filter(|text| !text.is_empty());
+        let text = ensemble.await_that(&format!("{id} answers {word}"), answer);
+        (word.to_owned(), shape_of(&text, if word == "envi" { "envi" } else { "" }))
+    });
+    told.into()
+}
+
+#[test]
+fn members_tell_of_their_parts_what_those_of_the_original_tell() {
+    for tell in [parts, waiting] {
+        let (expected, found) = (tell(ensemble::Kind::Java395), tell(ensemble::Kind::Zoorum));
+        for ((word, expected), (_, found)) in expected.into_iter().zip(found) {
+            assert_eq!(found, expected, "{word}");
+        }
     }
 }
 

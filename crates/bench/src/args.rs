@@ -44,18 +44,19 @@ pub enum Command {
 /// Which server, and how to talk to it.
 #[derive(Args, Clone, Debug)]
 pub struct ServerArgs {
-    /// Address of the server's client port
-    #[arg(long, default_value = "127.0.0.1:2181", value_parser = parse_address)]
-    pub server: SocketAddr,
+    /// Address of the server's client port; of an ensemble the addresses of several servers, separated by
+    /// commas, over which the connections are spread evenly
+    #[arg(long, default_value = "127.0.0.1:2181", value_delimiter = ',', value_parser = parse_address)]
+    pub server: Vec<SocketAddr>,
     /// Session timeout to ask for, in seconds
     #[arg(long, default_value = "30", value_parser = parse_seconds)]
     pub session_timeout: Duration,
     /// The znode below which everything happens
     #[arg(long, default_value = "/zoorum-bench", value_parser = parse_root)]
     pub root: String,
-    /// Process id of the server, to report the CPU time that it used
-    #[arg(long)]
-    pub server_pid: Option<u32>,
+    /// Process id of the server, to report the CPU time that it used; several are added up
+    #[arg(long, value_delimiter = ',')]
+    pub server_pid: Vec<u32>,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -97,6 +98,10 @@ pub struct LoadArgs {
     /// Also report the latency of each slice of so many seconds
     #[arg(long, value_parser = parse_seconds)]
     pub series: Option<Duration>,
+    /// Outlive servers that break off: what was under way is counted as lost, and the connection goes on
+    /// with a new session at the next server
+    #[arg(long)]
+    pub outlive: bool,
     /// Threads of the generator
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: u32,

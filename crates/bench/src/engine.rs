@@ -16,8 +16,10 @@ use crate::latency::Latencies;
 use crate::wire::{ConnectResponse, ReplyHeader, XID_EVENT, XID_PING};
 
 mod close;
+mod homeless;
 
 use close::Close;
+use homeless::Homeless;
 
 /// Idle connections are looked at this often, for pings.
 const PING_CHECK: Duration = Duration::from_millis(500);
@@ -107,7 +109,9 @@ pub struct Opened {
 
 /// The connections of one thread.
 pub struct Engine {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
+    /// Which of them each connection uses.
+    homes: Vec<usize>,
     timeout_ms: i32,
     in_flight: usize,
     poll: Poll,
@@ -121,13 +125,17 @@ pub struct Engine {
     is_closing: bool,
     opened: Opened,
     opening_began: u64,
+    /// Those that look for another server, if servers are to be outlived.
+    homeless: Option<Homeless>,
+    lost: u64,
 }
 
 impl Engine {
     /// An engine whose clock starts at `epoch`; each connection will keep `in_flight` requests going.
     pub fn new(server: &ServerArgs, in_flight: u32, epoch: Instant) -> anyhow::Result<Self> {
         Ok(Self {
-            address: server.server,
+            addresses: server.server.clone(),
+            homes: Vec::new(),
             timeout_ms: i32::try_from(server.session_timeout.as_millis()).unwrap_or(i32::MAX),
             in_flight: in_flight as usize,
             poll: Poll::new().context("cannot make an epoll set")?,
@@ -141,7 +149,19 @@ impl Engine {
             is_closing: false,
             opened: Opened::default(),
             opening_began: 0,
+            homeless: None,
+            lost: 0,
         })
+    }
+
+    /// Whether, from now on, a connection goes to another server when its own breaks off.
+    pub fn outlive_servers(&mut self, outlive: bool) {
+        self.homeless = outlive.then(Homeless::default);
+    }
+
+    /// How many requests servers took with them.
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Nanoseconds since the epoch.
@@ -159,6 +179,7 @@ impl Engine {
         while self.opened.established.len() < count {
             let group = OPEN_GROUP.min(wanted - self.connections.len());
             for _ in 0..group {
+                self.homes.push(self.connections.len() % self.addresses.len());
                 let connection = self.connect(self.connections.len())?;
                 self.connections.push(connection);
             }
@@ -193,7 +214,9 @@ impl Engine {
     /// Closes every session; how long each close took.
     pub fn close(mut self, within: Duration) -> anyhow::Result<Latencies> {
         self.is_closing = true;
-        let mut close = Close::new(self.connections.len());
+        let is_open = |connection: &&Connection| connection.phase() == Phase::Established;
+        let open = self.connections.iter().filter(is_open).count();
+        let mut close = Close::new(self.connections.len(), open);
         self.run(&mut close, within)?;
         Ok(close.latencies)
     }
@@ -210,8 +233,9 @@ impl Engine {
     /// One wait for readiness, and what follows from it.
     fn turn(&mut self, work: &mut impl Work, wait_max: Duration) -> anyhow::Result<()> {
         let now = self.now();
-        let wait =
-            work.wakeup().map_or(wait_max, |at| Duration::from_nanos(at.saturating_sub(now)).min(wait_max));
+        let due = self.homeless.as_ref().and_then(Homeless::due);
+        let due = work.wakeup().into_iter().chain(due).min();
+        let wait = due.map_or(wait_max, |at| Duration::from_nanos(at.saturating_sub(now)).min(wait_max));
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
@@ -229,7 +253,7 @@ impl Engine {
         if now >= self.pings_due {
             self.ping_idle(now)?;
         }
-        Ok(())
+        self.house_the_homeless(now)
     }
 
     fn on_ready(&mut self, work: &mut impl Work, index: usize, readable: bool) -> anyhow::Result<()> {
@@ -345,12 +369,16 @@ impl Engine {
     }
 
     /// A connection that breaks before its session stands is made anew, as a client would; one that
-    /// breaks later ends the run, unless nothing was under way on it.
+    /// breaks later ends the run, unless nothing was under way on it, or servers are outlived.
     fn on_broken(&mut self, index: usize, error: io::Error) -> anyhow::Result<()> {
+        if self.homeless.is_some() && self.connections[index].phase() != Phase::Closed {
+            self.leave_home(index);
+            return Ok(());
+        }
         let connection = &mut self.connections[index];
         match connection.phase() {
             Phase::Connecting if error.kind() == io::ErrorKind::ConnectionRefused => {
-                bail!("nobody listens at {}", self.address)
+                bail!("nobody listens at {}", self.addresses[self.homes[index]])
             }
             Phase::Connecting => {
                 let _ = self.poll.registry().deregister(&mut connection.stream);
@@ -370,8 +398,9 @@ impl Engine {
     }
 
     fn connect(&self, index: usize) -> anyhow::Result<Connection> {
-        let mut connection = Connection::open(self.address, self.timeout_ms, self.in_flight)
-            .with_context(|| format!("cannot connect to {}", self.address))?;
+        let address = self.addresses[self.homes[index]];
+        let mut connection = Connection::open(address, self.timeout_ms, self.in_flight)
+            .with_context(|| format!("cannot connect to {address}"))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut connection.stream, Token(index), interest)?;
         Ok(connection)

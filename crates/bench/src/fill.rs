@@ -40,7 +40,7 @@ pub fn run(args: &FillArgs) -> anyhow::Result<()> {
     Bulk::create(&prefix, Target::Folder, b"", folder_spans(folders)).run(&mut engine)?;
 
     let progress = Progress::start("fill", 1, args.server.quiet);
-    let cpu = CpuClock::start(args.server.server_pid);
+    let cpu = CpuClock::start(&args.server.server_pid);
     let start = Instant::now();
     let value = vec![b'z'; args.size];
     let mut bulk = Bulk::create(&prefix, Target::Node, &value, spans(args.nodes, args.per_parent))

@@ -171,7 +171,9 @@ pub fn run(mix: Mix, args: &LoadArgs) -> anyhow::Result<()> {
     let report = Report::new(&plan, &outcome);
     report.print(args.server.json)?;
 
-    with_helper(args, |helper| plan.clear_up(helper, &outcome.made)).context("clearing up")?;
+    if !args.keep {
+        with_helper(args, |helper| plan.clear_up(helper, &outcome.made)).context("clearing up")?;
+    }
     ensure!(report.errors.is_empty(), "the server answered with errors (code: count): {:?}", report.errors);
     Ok(())
 }
@@ -195,6 +197,7 @@ fn measure(plan: &Plan<'_>, epoch: Instant) -> anyhow::Result<Outcome> {
         let first = args.connections * thread / threads;
         let end = args.connections * (thread + 1) / threads;
         engine.open((end - first) as usize, PATIENCE)?;
+        engine.outlive_servers(args.outlive);
         engines.push((engine, first..end));
     }
     let progress = Progress::start("load", engines.len(), args.server.quiet);
@@ -203,7 +206,7 @@ fn measure(plan: &Plan<'_>, epoch: Instant) -> anyhow::Result<Outcome> {
         let mut load = Load::new(plan, connections.clone(), starts, progress.counter(thread));
         move || -> anyhow::Result<Outcome> {
             engine.run(&mut load, plan.warm_up() + args.duration + PATIENCE)?;
-            let outcome = load.into_outcome();
+            let outcome = Outcome { lost: engine.lost(), ..load.into_outcome() };
             engine.close(PATIENCE)?;
             Ok(outcome)
         }
@@ -237,6 +240,7 @@ struct Report {
     latency_us: LatencySummary,
     by_operation: BTreeMap<&'static str, OperationReport>,
     errors: BTreeMap<i32, u64>,
+    lost: u64,
     client_cpu_seconds: f64,
     server_cpu_seconds: Option<f64>,
     server_cpu_us_per_operation: Option<f64>,
@@ -280,6 +284,7 @@ impl Report {
                 .map(|(operation, latencies)| (operation.name(), part(latencies)))
                 .collect(),
             errors: outcome.errors.clone(),
+            lost: outcome.lost,
             client_cpu_seconds,
             server_cpu_seconds,
             server_cpu_us_per_operation: server_cpu_seconds
@@ -309,6 +314,9 @@ impl Report {
         let server =
             self.server_cpu_us_per_operation.map_or(String::new(), |cpu| format!(", server {cpu} µs each"));
         println!("  CPU: generator {} s{server}; errors: {:?}", self.client_cpu_seconds, self.errors);
+        if self.lost > 0 {
+            println!("  {} requests were lost with their servers", self.lost);
+        }
         Ok(())
     }
 }

@@ -14,27 +14,28 @@ pub fn cpu_seconds(pid: u32) -> Option<f64> {
     Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
-/// A clock of the CPU time of the generator and, if its process is known, of the server.
-#[derive(Clone, Copy, Debug)]
+/// A clock of the CPU time of the generator and, if their processes are known, of the servers.
+#[derive(Clone, Debug)]
 pub struct CpuClock {
-    server_pid: Option<u32>,
+    server_pids: Vec<u32>,
     client: f64,
     server: Option<f64>,
 }
 
 impl CpuClock {
     /// Starts counting.
-    pub fn start(server_pid: Option<u32>) -> Self {
+    pub fn start(server_pids: &[u32]) -> Self {
+        let servers: Option<Vec<f64>> = server_pids.iter().map(|pid| cpu_seconds(*pid)).collect();
         Self {
-            server_pid,
+            server_pids: server_pids.to_vec(),
             client: cpu_seconds(std::process::id()).unwrap_or(0.0),
-            server: server_pid.and_then(cpu_seconds),
+            server: servers.filter(|servers| !servers.is_empty()).map(|servers| servers.iter().sum()),
         }
     }
 
-    /// Seconds used since the start, by the generator and by the server.
-    pub fn elapsed(self) -> (f64, Option<f64>) {
-        let now = Self::start(self.server_pid);
+    /// Seconds used since the start, by the generator and by the servers.
+    pub fn elapsed(&self) -> (f64, Option<f64>) {
+        let now = Self::start(&self.server_pids);
         let server = now.server.zip(self.server).map(|(now, start)| round(now - start));
         (round(now.client - self.client), server)
     }

@@ -31,7 +31,7 @@ struct Report {
 pub fn run(args: &SessionsArgs) -> anyhow::Result<()> {
     let count = args.count as usize;
     let mut engine = Engine::new(&args.server, 1, Instant::now())?;
-    let cpu = CpuClock::start(args.server.server_pid);
+    let cpu = CpuClock::start(&args.server.server_pid);
     let opened = engine.open(count, args.within)?;
     let mut latencies = Latencies::new();
     opened.established.iter().for_each(|&at| latencies.record(at));

@@ -61,7 +61,8 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<()> {
     let mut fan_out = FanOut::new(args, nodes, writer, &prefix, &value, progress.counter(0));
     engine.run(&mut fan_out, args.within)?;
     drop(progress);
-    let (client_cpu_seconds, server_cpu_seconds) = fan_out.cpu.map_or((0.0, None), CpuClock::elapsed);
+    let (client_cpu_seconds, server_cpu_seconds) =
+        fan_out.cpu.as_ref().map_or((0.0, None), CpuClock::elapsed);
 
     Bulk::delete(&prefix, Target::Node, spans(nodes, PER_PARENT)).run(&mut engine)?;
     Bulk::delete(&prefix, Target::Folder, folder_spans(folders)).run(&mut engine)?;
@@ -118,7 +119,7 @@ struct FanOut {
     rounds: Latencies,
     seconds_nanos: u64,
     cpu: Option<CpuClock>,
-    server_pid: Option<u32>,
+    server_pids: Vec<u32>,
     seen: u64,
     counter: Counter,
 }
@@ -149,7 +150,7 @@ impl FanOut {
             rounds: Latencies::new(),
             seconds_nanos: 0,
             cpu: None,
-            server_pid: args.server.server_pid,
+            server_pids: args.server.server_pid.clone(),
             seen: 0,
             counter,
         }
@@ -161,7 +162,7 @@ impl FanOut {
             self.events.clear();
             self.rounds.clear();
             self.seconds_nanos = 0;
-            self.cpu = Some(CpuClock::start(self.server_pid));
+            self.cpu = Some(CpuClock::start(&self.server_pids));
         }
         self.fired_at = now;
         self.next_node[self.writer] = 0;

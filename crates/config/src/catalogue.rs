@@ -6,7 +6,7 @@ use crate::settings::{Origin, Setting, is_membership};
 
 /// Names, without `zookeeper.`, that tune Java's threads, pools and debug aids. A trailing `*` stands
 /// for every name that begins so.
-const IGNORED: [&str; 44] = [
+const IGNORED: [&str; 42] = [
     "admin.httpVersion",
     "advancedFlowControlEnabled",
     "audit.impl.class",
@@ -20,7 +20,6 @@ const IGNORED: [&str; 44] = [
     "intBufferStartingSizeBytes",
     "jmx.log4j.*",
     "jvm.pause.*",
-    "kinit",
     "learner.asyncSending",
     "learner.closeSocketAsync",
     "leader.closeSocketAsync",
@@ -36,7 +35,6 @@ const IGNORED: [&str; 44] = [
     "quorum.cnxn.threads.size",
     "request.timeout",
     "requireClientAuthScheme",
-    "requireKerberosConfig",
     "sasl.client",
     "sasl.client.*",
     "sasl.clientconfig",
@@ -55,6 +53,42 @@ const IGNORED: [&str; 44] = [
 
 /// Names that ask for something which would be missed.
 const NOT_SUPPORTED: [&str; 1] = ["pathStats.*"];
+
+/// Names that are read and checked, and say how to do what is not done.
+const WITHOUT_EFFECT: [(&str, &[&str]); 3] = [
+    (
+        "there is no SASL",
+        &[
+            "SASLAuthenticationProvider.superPassword",
+            "allowSaslFailedClients",
+            "java.security.auth.login.config",
+            "java.security.krb5.conf",
+            "java.security.login.auth.config",
+            "kerberos.*",
+            "kinit",
+            "letAnySaslUserDoX",
+            "requireKerberosConfig",
+            "sasl.serverconfig",
+            "security.auth_to_local",
+            "sun.security.krb5.debug",
+            "superUser*",
+        ],
+    ),
+    (
+        "there is no TLS",
+        &[
+            "X509AuthenticationProvider.superUser",
+            "client.certReload",
+            "netty.server.earlyDropSecureConnectionHandshakes",
+            "netty.server.outstandingHandshake.limit",
+            "outstandingHandshake.limit",
+            "secureClientPortAddress",
+            "ssl.*",
+            "sslQuorumReloadCertFiles",
+        ],
+    ),
+    ("there is no admin server", &["IPAuthenticationProvider.usexforwardedfor"]),
+];
 
 /// Truth values and ports that ask for TLS.
 const TLS_SWITCHES: [&str; 7] = [
@@ -99,6 +133,8 @@ pub(crate) fn notice_ineffective(r: &mut Reader<'_>) {
         let name = setting.name.strip_prefix("zookeeper.").unwrap_or(&setting.name);
         if matches_any(&IGNORED, name) && !is_membership(&setting.name) {
             r.notice_at(Level::Info, setting, format!("ignored on this implementation: {key}"));
+        } else if let Some((why, _)) = WITHOUT_EFFECT.iter().find(|(_, names)| matches_any(names, name)) {
+            r.notice_at(Level::Warn, setting, format!("not supported yet: {key} ({why})"));
         } else if r.was_asked(&setting.name) || is_membership(&setting.name) {
             continue;
         } else if matches_any(&NOT_SUPPORTED, name) {

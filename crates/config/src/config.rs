@@ -3,10 +3,9 @@
 use crate::auth::Auth;
 use crate::catalogue;
 use crate::error::{ConfigError, Problem};
-use crate::membership::{Membership, Role, ServerId};
-use crate::network::{HostPort, Network};
+use crate::membership;
+use crate::network::Network;
 use crate::operations::{Admin, Audit, FourLetterWords, Log, Metrics, Purge};
-use crate::properties;
 use crate::quorum::Quorum;
 use crate::reader::{Level, Notice, Reader, decimal};
 use crate::requests::{Containers, Quotas, Requests, Sessions};
@@ -16,6 +15,9 @@ use crate::storage::{Storage, warn_if_relative};
 use crate::tls::Tls;
 use std::io;
 use std::path::{Path, PathBuf};
+use zoorum_proto::ServerId;
+use zoorum_proto::properties::{self, Property};
+use zoorum_proto::quorum::{ConfigProblem, ConfigVersion, HostPort, QuorumConfig, Role};
 
 /// A server's configuration. Its default is ZooKeeper's, with `./zoorum-data` for the data directory,
 /// which ZooKeeper demands to be told, and therefore without a client port.
@@ -52,12 +54,15 @@ pub struct ServerConfig {
     /// Dealings with other servers.
     pub quorum: Quorum,
     /// The ensemble, if any server is named.
-    pub membership: Option<Membership>,
+    pub membership: Option<QuorumConfig>,
     /// The number in `myid`, if that file exists.
     pub server_id: Option<ServerId>,
     /// `dynamicConfigFile`: where the membership was read from.
     pub dynamic_config_file: Option<PathBuf>,
 }
+
+/// Whether there is an admin server.
+const ADMIN_SWITCH: &str = "zookeeper.admin.enableServer";
 
 /// How a server is to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +83,10 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// What runs without any configuration: the defaults on client port 2181, data in `data_dir`.
+    /// What runs without any configuration: the defaults on client port 2181, data in `data_dir`, and no admin server.
     pub fn built_in(data_dir: impl Into<PathBuf>) -> Self {
         let mut config = Self::default();
+        config.admin.enable_server = false;
         config.storage.data_dir = data_dir.into();
         config.storage.data_log_dir = config.storage.data_dir.clone();
         config.network.client_address = Some(HostPort { host: HostPort::ANY_HOST.to_owned(), port: 2181 });
@@ -143,6 +149,8 @@ pub struct Loaded {
     pub notices: Vec<Notice>,
     /// The merged names and values with their origins.
     pub settings: Settings,
+    /// The configuration file as it was read, if there is one.
+    pub file_text: Option<String>,
 }
 
 /// Merges `sources` and gives every setting its type.
@@ -171,12 +179,16 @@ fn load_with(
     for (origin, flags) in &sources.flags {
         settings.add_flags(flags, origin);
     }
-    add_start(&mut settings, &sources.start, &read_file)?;
+    let file_text = add_start(&mut settings, &sources.start, &read_file)?;
     let mut r = Reader::new(&settings);
     if let Start::File(path) = &sources.start {
         warn_if_relative(&mut r, &path.to_string_lossy());
     }
     let mut config = ServerConfig::read(&mut r)?;
+    if matches!(sources.start, Start::BuiltIn { .. }) && settings.get(ADMIN_SWITCH).is_none() {
+        // A first try must not fail because somebody has port 8080.
+        config.admin.enable_server = false;
+    }
     if matches!(sources.start, Start::File(_)) {
         join_ensemble(&mut config, &mut r, &read_file)?;
     }
@@ -186,18 +198,20 @@ fn load_with(
         r.notice(Level::Warn, text);
     }
     let notices = r.notices;
-    Ok(Loaded { config, notices, settings })
+    Ok(Loaded { config, notices, settings, file_text })
 }
 
+/// Returns the text of the configuration file, if there is one.
 fn add_start(
     settings: &mut Settings,
     start: &Start,
     read_file: impl Fn(&Path) -> io::Result<Vec<u8>>,
-) -> Result<(), ConfigError> {
+) -> Result<Option<String>, ConfigError> {
     match start {
         Start::File(path) => {
             let text = read_file(path).map_err(|error| unreadable(path, &error))?;
-            settings.add_file(path, properties::parse(path, &text)?);
+            settings.add_file(path, parse_properties(path, &text)?);
+            return Ok(Some(String::from_utf8_lossy(&text).into_owned()));
         }
         Start::Positional(words) => {
             let keys = ["clientPort", "dataDir", "tickTime", "maxClientCnxns"];
@@ -214,7 +228,7 @@ fn add_start(
             settings.insert_explicit("clientPort".to_owned(), "2181".to_owned(), Origin::BuiltIn);
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
@@ -234,7 +248,7 @@ fn join_ensemble(
     config.membership = match &config.dynamic_config_file {
         None => {
             let lines = r.settings().explicit().filter(|line| is_membership(&line.name));
-            Membership::read(lines, multi_address, 0)?
+            membership::read(lines, multi_address, ConfigVersion::default())?
         }
         Some(path) => {
             if let Some(line) = r.settings().explicit().find(|line| is_membership(&line.name)) {
@@ -244,7 +258,7 @@ fn join_ensemble(
             read_dynamic(path, &text, multi_address)?
         }
     };
-    Membership::check_sizes(config.membership.as_ref(), config.quorum.standalone_enabled, r)?;
+    membership::check_sizes(config.membership.as_ref(), config.quorum.standalone_enabled, r)?;
     config.server_id = read_myid(&config.storage.data_dir, read_file)?;
     if config.containers.extended_types_enabled && config.server_id.is_some_and(|id| id.0 > 254) {
         return Err(ConfigError::general(Problem::ServerIdTooLarge));
@@ -254,27 +268,35 @@ fn join_ensemble(
     check_distributed(config)
 }
 
-fn read_dynamic(path: &Path, text: &[u8], multi_address: bool) -> Result<Option<Membership>, ConfigError> {
+fn read_dynamic(path: &Path, text: &[u8], multi_address: bool) -> Result<Option<QuorumConfig>, ConfigError> {
     let mut dynamic = Settings::default();
-    for line in properties::parse(path, text)? {
+    for line in parse_properties(path, text)? {
         let key = line.key.trim().to_owned();
         let origin = Origin::File { path: path.to_path_buf(), line: line.line };
         if key == "version" {
             return Err(ConfigError::at(origin, Problem::VersionInDynamicFile));
         }
         if !is_membership(&key) {
-            return Err(ConfigError::at(origin, Problem::UnrecognisedParameter { key }));
+            return Err(ConfigError::at(origin, ConfigProblem::UnrecognisedParameter { key }.into()));
         }
         dynamic.insert_explicit(key, line.value.trim().to_owned(), origin);
     }
-    Membership::read(dynamic.explicit(), multi_address, version_of(path))
+    membership::read(dynamic.explicit(), multi_address, version_of(path))
 }
 
 /// The hexadecimal number after the last dot of a dynamic file's name, or 0.
-fn version_of(path: &Path) -> u64 {
+fn version_of(path: &Path) -> ConfigVersion {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let version = name.rsplit_once('.').and_then(|(_, version)| u64::from_str_radix(version, 16).ok());
-    version.unwrap_or(0)
+    let version = name.rsplit_once('.').and_then(|(_, version)| i64::from_str_radix(version, 16).ok());
+    ConfigVersion(version.filter(|version| *version >= 0).unwrap_or(0))
+}
+
+/// The lines of a properties file.
+fn parse_properties(path: &Path, text: &[u8]) -> Result<Vec<Property>, ConfigError> {
+    properties::parse(&properties::from_latin_1(text)).map_err(|error| {
+        let origin = Origin::File { path: path.to_path_buf(), line: error.line };
+        ConfigError::at(origin, error.into())
+    })
 }
 
 /// The first line of `myid`; blanks around the number, on which Java chokes, are forgiven.

@@ -2,6 +2,8 @@
 
 use crate::settings::{Origin, Setting, is_explicit};
 use std::path::{Path, PathBuf};
+use zoorum_proto::properties::MalformedUnicode;
+use zoorum_proto::quorum::ConfigProblem;
 
 const USAGE: &str = "Usage: ZooKeeperServerMain configfile | port datadir [ticktime] [maxcnxns]";
 
@@ -114,8 +116,10 @@ pub enum Problem {
     FileMissing { path: PathBuf },
     #[error("{} cannot be read: {reason}", path.display())]
     FileUnreadable { path: PathBuf, reason: String },
-    #[error("Malformed \\uxxxx encoding.")]
-    MalformedUnicode,
+    #[error(transparent)]
+    Properties(#[from] MalformedUnicode),
+    #[error(transparent)]
+    Membership(#[from] ConfigProblem),
     #[error("{key} is not set")]
     NotSet { key: &'static str },
     #[error("For input string: \"{value}\"")]
@@ -134,8 +138,6 @@ pub enum Problem {
     StoreTypeUnknown { file: String },
     #[error("Invalid electionAlg value. Only 3 is supported.")]
     ElectionAlg,
-    #[error("Unrecognised peertype: {word}")]
-    PeerType { word: String },
     #[error("{key} is set but {port_key} is not set")]
     AddressWithoutPort { key: &'static str, port_key: &'static str },
     #[error("minSessionTimeout must not be larger than maxSessionTimeout")]
@@ -162,34 +164,12 @@ pub enum Problem {
     NotInPeerList { id: i64 },
     #[error("extendedTypesEnabled is true but Server ID is too large. Cannot be larger than 254")]
     ServerIdTooLarge,
-    #[error(
-        "{value} does not have the form server_config or server_config;client_config where server_config \
-         is the pipe separated list of host:port:port or host:port:port:type and client_config is port or \
-         host:port"
-    )]
-    ServerForm { value: String },
-    #[error("{address} starts with '[' but has no matching ']'")]
-    UnclosedBracket { address: String },
-    #[error("Address unresolved: {host}:{port}")]
-    AddressUnresolved { host: String, port: String },
-    #[error(
-        "Client and election port must be different! Please update the configuration file on server.{id}"
-    )]
-    SamePorts { id: i64 },
-    #[error("Multiple address feature is disabled, but multiple addresses were specified for sid {id}")]
-    MultiAddressDisabled { id: i64 },
-    #[error("Multiple addresses should have similar roles: {first} vs {other}")]
-    MixedRoles { first: &'static str, other: &'static str },
     #[error("standaloneEnabled = false then number of participants should be >0")]
     NoParticipants,
     #[error("Observers w/o participants is an invalid configuration")]
     ObserversWithoutParticipants,
     #[error("Observers w/o quorum is an invalid configuration")]
     ObserversWithoutQuorum,
-    #[error("Server {id}is not in a group")]
-    NotInAGroup { id: i64 },
-    #[error("Server {id}is in multiple groups")]
-    InMultipleGroups { id: i64 },
     #[error("parameter: {key} must be in a separate dynamic config file")]
     MustBeDynamic { key: String },
     #[error("Unrecognised parameter: {key}")]

@@ -24,7 +24,6 @@ mod flags;
 mod membership;
 mod network;
 mod operations;
-mod properties;
 mod quorum;
 mod reader;
 mod requests;
@@ -37,12 +36,10 @@ pub use auth::{Auth, AuthProvider, DigestAlgorithm, Secret};
 pub use config::{Loaded, Mode, ServerConfig, load};
 pub use error::{ConfigError, Problem};
 pub use flags::{Flags, SystemProperty, split_words};
-pub use membership::{Hierarchy, Member, MemberAddress, Membership, Role, ServerId, parse_member};
-pub use network::{ConnectionThrottle, HostPort, Network};
+pub use network::{ConnectionThrottle, Network};
 pub use operations::{
     Admin, Audit, FourLetterWords, Log, LogLevel, Metrics, MetricsProvider, Purge, Whitelist,
 };
-pub use properties::{Property, parse as parse_properties};
 pub use quorum::{MultiAddress, Quorum, QuorumSasl};
 pub use reader::{Level, Notice};
 pub use requests::{Containers, Quotas, Requests, Sessions};

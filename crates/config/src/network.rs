@@ -2,37 +2,8 @@
 
 use crate::error::{ConfigError, Problem};
 use crate::reader::{Level, Reader};
-use std::fmt;
 use std::time::Duration;
-
-/// A host, not resolved yet, and a port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HostPort {
-    /// A name, an IPv4 address, or an IPv6 address without brackets.
-    pub host: String,
-    /// Zero only in a `server.N` line that says so.
-    pub port: u16,
-}
-
-impl HostPort {
-    /// The address that means every interface of this machine.
-    pub const ANY_HOST: &str = "0.0.0.0";
-
-    /// Whether it listens on every interface.
-    pub fn is_any_host(&self) -> bool {
-        matches!(self.host.as_str(), Self::ANY_HOST | "::" | "0:0:0:0:0:0:0:0")
-    }
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
+use zoorum_proto::quorum::HostPort;
 
 /// The sockets on which clients are served.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +25,7 @@ pub struct Network {
     pub sessionless_cnxn_timeout: Duration,
     /// `-Djute.maxbuffer`: the longest packet in bytes, 1,048,575.
     pub jute_max_buffer: u32,
-    /// `-Dzookeeper.jute.maxbuffer.extrasize`: slack in bytes for records read back from disk.
+    /// `-Dzookeeper.jute.maxbuffer.extrasize`: slack in bytes for records of files and peers.
     pub jute_max_buffer_extra: u32,
     /// `connection_throttle_…`: the token bucket that new connections draw from.
     pub throttle: ConnectionThrottle,
@@ -65,6 +36,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// The longest record in bytes that is taken from another server, as ZooKeeper bounds it.
+    pub fn record_limit(&self) -> usize {
+        self.jute_max_buffer as usize + self.jute_max_buffer_extra as usize
+    }
+
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ConfigError> {
         let client_address = listener(r, "clientPort", "clientPortAddress")?;
         let secure_client_address = listener(r, "secureClientPort", "secureClientPortAddress")?;

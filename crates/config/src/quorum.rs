@@ -1,10 +1,10 @@
 //! How this server gets along with its peers.
 
 use crate::error::{ConfigError, Problem};
-use crate::membership::Role;
 use crate::reader::{Level, Reader};
 use std::path::PathBuf;
 use std::time::Duration;
+use zoorum_proto::quorum::{ConfigProblem, Role};
 
 /// Limits, delays and switches between servers. A server alone needs none of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl Quorum {
             multi_address: MultiAddress::read(r)?,
             sasl: QuorumSasl::read(r)?,
             oracle_path: r.text_filled(&["oraclePath"]).map(PathBuf::from),
-            leader_serves: r.text(&["zookeeper.leaderServes"]).is_none_or(|value| value == "yes"),
+            leader_serves: r.text(&["zookeeper.leaderServes"]).is_none_or(|value| value != "no"),
             tcp_keep_alive: r.flag(&["zookeeper.tcpKeepAlive"], false),
             cnx_timeout: r.millis(&["zookeeper.cnxTimeout"], 5000)?,
             quorum_cnxn_timeout: r.millis_or_off(&["zookeeper.quorumCnxnTimeoutMs"])?,
@@ -168,8 +168,8 @@ fn check_election_algorithm(r: &mut Reader<'_>) -> Result<(), ConfigError> {
 fn peer_type(r: &mut Reader<'_>) -> Result<Role, ConfigError> {
     let Some(setting) = r.setting(&["peerType"]) else { return Ok(Role::Participant) };
     Role::of_word(&setting.value).ok_or_else(|| {
-        let problem = Problem::PeerType { word: setting.value.clone() };
-        ConfigError::of(setting, problem).expecting("participant or observer")
+        let problem = ConfigProblem::PeerType { word: setting.value.clone() };
+        ConfigError::of(setting, problem.into()).expecting("participant or observer")
     })
 }
 

@@ -8,10 +8,10 @@
 //! becomes the system property `zookeeper.<key>` and overrides a `-D` of that name.
 
 use crate::flags::SystemProperty;
-use crate::properties::Property;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use zoorum_proto::properties::Property;
 
 /// Where a setting was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,14 +209,13 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::properties;
 
     fn settings(text: &str, flags: &[(&str, &str)]) -> Settings {
         let mut settings = Settings::default();
         let flags: Vec<_> = flags.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         settings.add_flags(&flags, &Origin::Argument);
         let path = Path::new("zoo.cfg");
-        settings.add_file(path, properties::parse(path, text.as_bytes()).expect("well-formed"));
+        settings.add_file(path, zoorum_proto::properties::parse(text).expect("well-formed"));
         settings
     }
 

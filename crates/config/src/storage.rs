@@ -20,8 +20,8 @@ pub struct Storage {
     pub pre_alloc_size: u64,
     /// `snapCount`: transactions between snapshots, 100,000, at least 2.
     pub snap_count: u32,
-    /// `commitLogCount`: transactions kept in memory for learners, 500, at least 500.
-    pub commit_log_count: u32,
+    /// `commitLogCount`: transactions kept in memory for learners, at least 500; `None`: as many as make sense.
+    pub commit_log_count: Option<u32>,
     /// `snapSizeLimitInKb`: bytes of log that call for a snapshot, 4 GiB; `None` is off.
     pub snap_size_limit: Option<u64>,
     /// `txnLogSizeLimitInKb`: bytes after which the log rolls to a new file; `None`, the default, is off.
@@ -79,9 +79,7 @@ impl Storage {
             snap_count: at_least(r, "zookeeper.snapCount", 100_000, 2, |_| {
                 "SnapCount should be 2 or more. Now, snapCount is reset to 2".to_owned()
             })?,
-            commit_log_count: at_least(r, "zookeeper.commitLogCount", 500, 500, |count| {
-                format!("Configured commitLogCount {count} is less than the recommended 500, so it is 500")
-            })?,
+            commit_log_count: commit_log_count(r)?,
             // Java divides by it; zero, which kills Java, is off here.
             snap_size_limit: kilobytes(r, "zookeeper.snapSizeLimitInKb", 4_194_304)?,
             txn_log_size_limit: kilobytes(r, "zookeeper.txnLogSizeLimitInKb", -1)?,
@@ -152,6 +150,16 @@ fn at_least(
             Ok(least)
         }
     }
+}
+
+fn commit_log_count(r: &mut Reader<'_>) -> Result<Option<u32>, ConfigError> {
+    let name = "zookeeper.commitLogCount";
+    if r.setting(&[name]).is_none() {
+        return Ok(None);
+    }
+    let warning =
+        |count| format!("Configured commitLogCount {count} is less than the recommended 500, so it is 500");
+    at_least(r, name, 500, 500, warning).map(Some)
 }
 
 /// A size given in KB, in bytes; zero and below are off.

@@ -31,7 +31,7 @@ pub struct ListenOptions {
     pub keep_alive: bool,
 }
 
-/// Binds the client port.
+/// Binds a port that others call at.
 pub fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -41,6 +41,12 @@ pub fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListen
     socket.bind(&address.into())?;
     socket.listen(options.backlog.unwrap_or(BACKLOG))?;
     Ok(socket.into())
+}
+
+/// Every interface of this machine, those of IPv6 too, as with Java.
+pub(crate) fn everywhere(port: u16) -> SocketAddr {
+    let has_ipv6 = Socket::new(Domain::IPV6, Type::STREAM, None).is_ok();
+    if has_ipv6 { SocketAddr::from(([0_u16; 8], port)) } else { SocketAddr::from(([0_u8; 4], port)) }
 }
 
 /// Accepts until the process ends.

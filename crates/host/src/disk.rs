@@ -131,6 +131,8 @@ pub struct DataDirs {
     pub snapshots: RealDisk,
     /// Logs; the same directory unless configured otherwise.
     pub logs: RealDisk,
+    /// What is Zoorum's own.
+    pub own: RealDisk,
     markers: [PathBuf; 2],
     /// Open files with the locks on them.
     _locks: Vec<File>,
@@ -163,7 +165,13 @@ impl DataDirs {
         }
         refuse_java_server(data_dir)?;
         let markers = [data_dir.join("initialize"), data_log_dir.join("initialize")];
-        Ok(Self { snapshots, logs, markers, _locks: locks })
+        let own_dir = data_dir.join(OWN);
+        let own = RealDisk::open(&own_dir).map_err(|source| DataDirError::Write {
+            role: Role::Snap,
+            dir: own_dir,
+            source,
+        })?;
+        Ok(Self { snapshots, logs, own, markers, _locks: locks })
     }
 
     /// Whether the operator allowed, with the file `initialize`, to begin with an empty database. ZooKeeper

@@ -1,7 +1,7 @@
 //! The real world around a server: sockets, disk, clock, signals, reports.
 //!
 //! ```text
-//! acceptor ─▶ workers ⇄ replica ─▶ log          words ─▶ asks workers and replica
+//! acceptor ─▶ workers ⇄ replica ─▶ log          words, admin, prometheus ─▶ ask workers and replica
 //!                └──── tree ────┘ ─▶ snapshot   purge ─▶ old files
 //! ```
 //!
@@ -9,23 +9,33 @@
 //! and write letters for all else. Nothing here decides anything about requests: that is `server`'s.
 
 mod acceptor;
+mod admin;
 mod admission;
 mod audit;
 mod clock;
 pub mod disk;
+mod http;
+mod join;
+mod leaving;
 pub mod logging;
 mod mail;
+mod member;
 mod panics;
+pub mod peers;
+mod process;
+mod prometheus;
 mod purge;
 mod replica;
 mod reporter;
 mod serve;
 mod settings;
 mod shared;
+mod sleeper;
 mod snapshot;
 mod sockets;
 mod start;
 mod stop;
+mod supplies;
 mod timings;
 mod unhonoured;
 pub mod version;

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use parking_lot::{Condvar, Mutex};
 use zoorum_server::message::{ConnectionId, Outcomes, Requests, WorkerId};
 use zoorum_server::replica::ReplicaReport;
 use zoorum_server::worker::{WatchReport, WorkerReport};
+
+use crate::sleeper::Sleeper;
 
 /// Bytes of outcomes in a worker's box above which the replica waits: a worker with many watchers takes longer to
 /// tell of a change than the replica takes to make it.
@@ -34,6 +37,8 @@ pub enum ToWorker {
     ResetCounters,
     /// Start counting anew: each connection's figures.
     ResetConnections,
+    /// The server ends: let the clients go.
+    Leave,
 }
 
 /// What the replica finds in its box.
@@ -47,21 +52,21 @@ pub enum ToReplica {
     ResetCounters,
     /// Finish what is in flight, and end.
     Stop,
+    /// A worker's clients have all gone, because the server ends.
+    Left,
 }
 
 /// A worker's box. The worker sleeps in `poll`, from which its waker fetches it.
 pub struct WorkerBox {
     mail: Mutex<Vec<ToWorker>>,
-    waker: Waker,
-    sleeping: AtomicBool,
+    sleeper: Sleeper,
     /// Bytes of the outcomes in the mail.
     weight: AtomicUsize,
 }
 
 impl WorkerBox {
     pub(crate) fn new(waker: Waker) -> Self {
-        let sleeping = AtomicBool::new(false);
-        Self { mail: Mutex::default(), waker, sleeping, weight: AtomicUsize::new(0) }
+        Self { mail: Mutex::default(), sleeper: Sleeper::new(waker), weight: AtomicUsize::new(0) }
     }
 
     /// Puts a message in without waking the worker: [`Self::wake`] is to follow.
@@ -82,12 +87,7 @@ impl WorkerBox {
 
     /// Wakes the worker if it sleeps.
     pub(crate) fn wake(&self) {
-        if self.sleeping.swap(false, Ordering::SeqCst)
-            && let Err(error) = self.waker.wake()
-        {
-            // The worker still wakes at its next tick; its clients wait that much longer.
-            tracing::error!(%error, "cannot wake a worker");
-        }
+        self.sleeper.wake();
     }
 
     /// Puts a message in and sees that it is read.
@@ -98,16 +98,16 @@ impl WorkerBox {
 
     /// Says that the worker is about to sleep. Whether it may: there must be no mail.
     pub(crate) fn may_sleep(&self) -> bool {
-        self.sleeping.store(true, Ordering::SeqCst);
+        self.sleeper.fall_asleep();
         let may_sleep = self.mail.lock().is_empty();
         if !may_sleep {
-            self.sleeping.store(false, Ordering::SeqCst);
+            self.sleeper.is_awake();
         }
         may_sleep
     }
 
     pub(crate) fn is_awake(&self) {
-        self.sleeping.store(false, Ordering::SeqCst);
+        self.sleeper.is_awake();
     }
 
     /// Takes all messages, in order, leaving the memory of `into` for the next ones.
@@ -122,21 +122,53 @@ impl WorkerBox {
 #[derive(Default)]
 pub struct ReplicaBox {
     mail: Mutex<Vec<ToReplica>>,
-    arrived: Condvar,
+    bed: Bed,
+}
+
+/// Where the replica sleeps.
+enum Bed {
+    /// At its box. That takes the least time to wake from, so a server without peers does it.
+    Box(Condvar),
+    /// In `poll`, among the sockets of its peers.
+    Sockets(Arc<Sleeper>),
+}
+
+impl Default for Bed {
+    fn default() -> Self {
+        Self::Box(Condvar::new())
+    }
 }
 
 impl ReplicaBox {
+    /// The box of a replica that sleeps among the sockets of its peers.
+    pub fn woken_by(sleeper: Arc<Sleeper>) -> Self {
+        Self { mail: Mutex::default(), bed: Bed::Sockets(sleeper) }
+    }
+
     /// Puts a message in and sees that it is read.
     pub fn send(&self, message: ToReplica) {
         self.mail.lock().push(message);
-        self.arrived.notify_one();
+        match &self.bed {
+            Bed::Box(arrived) => drop(arrived.notify_one()),
+            Bed::Sockets(sleeper) => sleeper.wake(),
+        }
     }
 
-    /// Takes all messages, in order, waiting for one until `patience` is over.
+    /// Says that the replica is about to sleep among its sockets. Whether it may: there must be no mail.
+    pub fn may_sleep(&self) -> bool {
+        if let Bed::Sockets(sleeper) = &self.bed {
+            sleeper.fall_asleep();
+        }
+        self.mail.lock().is_empty()
+    }
+
+    /// Takes all messages, in order. A replica that sleeps at its box waits for one until `patience` is over.
     pub(crate) fn take(&self, into: &mut Vec<ToReplica>, patience: Duration) {
         let mut mail = self.mail.lock();
-        if mail.is_empty() {
-            self.arrived.wait_for(&mut mail, patience);
+        if let Bed::Box(arrived) = &self.bed
+            && mail.is_empty()
+        {
+            arrived.wait_for(&mut mail, patience);
         }
         std::mem::swap(&mut *mail, into);
     }

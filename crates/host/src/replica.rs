@@ -11,11 +11,14 @@ use std::time::Duration;
 use zoorum_proto::Zxid;
 use zoorum_server::Replica;
 use zoorum_server::message::WorkerId;
+use zoorum_server::replica::{Mode, Proposals};
 use zoorum_server::time::Monotonic;
 use zoorum_storage::{Disk, LogError, TxnLog};
 
 use crate::audit::AuditLog;
+use crate::leaving::Leaving;
 use crate::mail::{ToReplica, ToWorker, WorkerBox};
+use crate::member::{Member, ServeError};
 use crate::shared::Shared;
 use crate::snapshot::SnapshotThread;
 
@@ -33,20 +36,27 @@ pub(crate) struct SlowSync {
     pub(crate) threshold: Duration,
 }
 
-/// When the log is synced, if not at once: ZooKeeper's `flushDelay` and `maxBatchSize`.
+/// When the log is synced, if not at once: ZooKeeper's `flushDelay`, `maxWriteQueuePollTime` and `maxBatchSize`.
 pub(crate) struct FlushPolicy {
     /// Changes may wait so long for others to share the sync with.
     pub(crate) delay: Duration,
-    /// Unless there are so many; `None`: however many.
+    /// Unless no other came for so long.
+    pub(crate) quiet: Duration,
+    /// Or there are so many; `None`: however many.
     pub(crate) batch: Option<usize>,
     pub(crate) last_flush_at: Monotonic,
+    /// So many changes wait, the last one since then.
+    pub(crate) waiting: (usize, Monotonic),
 }
 
 impl FlushPolicy {
     /// When `unlogged` changes are to be synced.
-    fn due_at(&self, unlogged: usize, now: Monotonic) -> Monotonic {
+    fn due_at(&mut self, unlogged: usize, now: Monotonic) -> Monotonic {
+        if unlogged != self.waiting.0 {
+            self.waiting = (unlogged, now);
+        }
         let is_full = self.batch.is_some_and(|batch| unlogged >= batch);
-        if is_full { now } else { self.last_flush_at + self.delay }
+        if is_full { now } else { (self.last_flush_at + self.delay).min(self.waiting.1 + self.quiet) }
     }
 }
 
@@ -58,71 +68,118 @@ pub(crate) struct ReplicaThread<D: Disk> {
     pub(crate) snapshots: SnapshotThread,
     pub(crate) slow_sync: SlowSync,
     pub(crate) flush: FlushPolicy,
+    /// What comes is logged. Only an observer may be told otherwise: it then begins again where it last took a tree.
+    pub(crate) keeps_log: bool,
     pub(crate) snapshot_owed: bool,
     pub(crate) audit: Option<AuditLog>,
     /// No session expires before, because time was lost.
     pub(crate) expiry_held_until: Option<Monotonic>,
+    /// What a server has that is one of an ensemble.
+    pub(crate) member: Option<Member<D>>,
+    /// It was told to stop.
+    pub(crate) leaving: Option<Leaving>,
 }
 
 impl<D: Disk> ReplicaThread<D> {
     /// Serves until it is told to stop, and leaves a log that ends cleanly; or until the log fails: then nothing
     /// more may be acknowledged.
-    pub(crate) fn run(mut self) -> Result<(), LogError> {
+    pub(crate) fn run(mut self) -> Result<(), ServeError> {
         let mut mail = Vec::new();
-        let mut stopping = false;
-        while !stopping {
+        self.perform()?;
+        while !self.has_ended() {
             let patience = self.patience();
-            self.shared.replica.take(&mut mail, patience);
-            stopping = self.step(&mut mail)?;
+            if self.member.is_some() {
+                self.listen_to_peers(patience)?;
+                self.shared.replica.take(&mut mail, Duration::ZERO);
+            } else {
+                self.shared.replica.take(&mut mail, patience);
+            }
+            self.step(&mut mail)?;
+            self.note_standing();
+            self.flush_to_peers();
         }
-        self.log.close()
+        // Peers are told first, by the end of their connections: they need not wait for this disk.
+        self.member = None;
+        Ok(self.log.close()?)
+    }
+
+    /// Lets others see where this server stands.
+    fn note_standing(&self) {
+        if self.member.is_none() {
+            return;
+        }
+        let now = self.replica.standing();
+        let before = std::mem::replace(&mut *self.shared.standing.lock(), now).mode;
+        match (before, now.mode) {
+            (before, Mode::ReadOnly) if before != Mode::ReadOnly => {
+                tracing::info!("Read-only server started: there is no leader");
+            }
+            (Mode::Waiting, mode) if mode != Mode::Waiting => tracing::info!("serving"),
+            (mode, Mode::Waiting) if mode != Mode::Waiting => {
+                tracing::info!("serving nobody: there is no leader")
+            }
+            _ => {}
+        }
     }
 
     /// How long the thread may wait for mail.
-    fn patience(&self) -> Duration {
+    fn patience(&mut self) -> Duration {
+        if self.replica.can_apply() {
+            return Duration::ZERO;
+        }
         let now = self.shared.clock.monotonic();
         let mut wakeup = self.expiry_held_until.unwrap_or_else(|| self.replica.next_wakeup());
-        if self.replica.unlogged() > 0 && !self.replica.waits_for_reads() {
+        wakeup = wakeup.min(self.replica.next_peer_wakeup());
+        if let Some(leaving) = &self.leaving {
+            wakeup = wakeup.min(leaving.until);
+        }
+        if self.replica.unlogged() > 0 {
             wakeup = wakeup.min(self.flush.due_at(self.replica.unlogged(), now));
         }
         wakeup.since(now)
     }
 
-    /// Deals with all that has come. Whether the replica is told to stop.
-    fn step(&mut self, mail: &mut Vec<ToReplica>) -> Result<bool, LogError> {
-        let stopping = self.propose(mail);
-        // What is committed goes first, and nobody waits for the disk while reads hold it up.
-        self.publish();
+    /// Deals with all that has come.
+    fn step(&mut self, mail: &mut Vec<ToReplica>) -> Result<(), ServeError> {
+        self.propose(mail);
+        self.perform()?;
+        // What needs no disk goes first.
+        self.publish()?;
         if self.may_flush()
-            && let Some(proposals) = self.replica.take_proposals()
+            && let Some(proposals) = self.take_proposals()
         {
-            for (zxid, txn) in proposals.iter() {
-                self.log.append(zxid, txn);
-            }
-            let through = self.sync()?;
-            self.replica.on_synced(through);
-            self.publish();
+            // To the followers, too: their disks work while this one does.
+            self.perform()?;
+            self.flush_to_peers();
+            let through = self.log(&proposals)?;
+            self.replica.on_synced(&self.shared.tree.read(), self.shared.clock.now(), through);
+            self.perform()?;
+            self.publish()?;
+            self.note_joints();
         }
         self.tell_operator();
-        if self.replica.take_snapshot_due() {
+        if self.replica.take_snapshot_due() && self.keeps_log {
             self.snapshot_owed = true;
         }
         self.start_owed_snapshot();
-        Ok(stopping)
+        Ok(())
     }
 
-    fn may_flush(&self) -> bool {
+    fn take_proposals(&mut self) -> Option<Proposals> {
+        self.replica.take_proposals(&self.shared.tree.read(), self.shared.clock.now())
+    }
+
+    fn may_flush(&mut self) -> bool {
         if self.flush.delay.is_zero() {
-            return !self.replica.waits_for_reads();
+            return true;
         }
         let now = self.shared.clock.monotonic();
-        !self.replica.waits_for_reads() && self.flush.due_at(self.replica.unlogged(), now) <= now
+        self.flush.due_at(self.replica.unlogged(), now) <= now
     }
 
     /// Hands the mail to the replica, and the time if it is due: after the mail, which may hold the sign of
     /// life of a session that would expire.
-    fn propose(&mut self, mail: &mut Vec<ToReplica>) -> bool {
-        let mut stopping = false;
+    fn propose(&mut self, mail: &mut Vec<ToReplica>) {
         let now = self.shared.clock.now();
         let tree = self.shared.tree.read();
         for message in mail.drain(..) {
@@ -133,13 +190,33 @@ impl<D: Disk> ReplicaThread<D> {
                 // Whoever asked may have given up.
                 ToReplica::Report(reply) => drop(reply.send(self.replica.report())),
                 ToReplica::ResetCounters => self.replica.reset_counters(),
-                ToReplica::Stop => stopping = true,
+                ToReplica::Stop => {
+                    self.replica.leave();
+                    self.leaving = Some(Leaving::begin(&self.shared, now.monotonic));
+                }
+                ToReplica::Left => {
+                    if let Some(leaving) = &mut self.leaving {
+                        leaving.workers -= 1;
+                    }
+                }
             }
         }
         if is_tick_due(now.monotonic, self.replica.next_wakeup(), &mut self.expiry_held_until) {
             self.replica.on_tick(&tree, now);
         }
-        stopping
+    }
+
+    /// Whether this server was told to stop, and nothing is left to be done, or no time.
+    fn has_ended(&mut self) -> bool {
+        match &self.leaving {
+            None => false,
+            Some(Leaving { until, .. }) if *until <= self.shared.clock.monotonic() => true,
+            Some(Leaving { workers, .. }) if *workers > 0 => false,
+            Some(_) => {
+                self.replica.finish();
+                self.replica.is_finished()
+            }
+        }
     }
 
     /// What operators want to read in their logs.
@@ -152,13 +229,26 @@ impl<D: Disk> ReplicaThread<D> {
         }
     }
 
+    /// Makes changes durable; tells up to which.
+    fn log(&mut self, proposals: &Proposals) -> Result<Zxid, LogError> {
+        if !self.keeps_log {
+            return Ok(proposals.last().unwrap_or_default());
+        }
+        for (zxid, txn) in proposals.iter() {
+            self.log.append(zxid, txn);
+        }
+        self.sync()
+    }
+
     fn sync(&mut self) -> Result<Zxid, LogError> {
         let started = self.shared.clock.monotonic();
         let synced = self.log.sync()?;
         self.flush.last_flush_at = self.shared.clock.monotonic();
+        self.flush.waiting.0 = 0;
         let took = self.flush.last_flush_at.since(started);
         self.shared.timings.on_synced(took);
         if took > self.slow_sync.threshold {
+            self.shared.timings.on_slow_sync();
             tracing::warn!(
                 "fsync-ing the write ahead log took {}ms which will adversely effect operation latency.\
                  File size is {} bytes. See the ZooKeeper troubleshooting guide",
@@ -171,7 +261,7 @@ impl<D: Disk> ReplicaThread<D> {
 
     /// Applies what is committed and tells the workers, all under the tree's exclusive lock: a worker that
     /// sees the new tree finds the news in its box.
-    fn publish(&mut self) {
+    fn publish(&mut self) -> Result<(), ServeError> {
         while self.shared.workers.iter().any(WorkerBox::is_overfull) {
             thread::sleep(BEHIND); // nothing keeps a worker from its mail, but work
         }
@@ -189,16 +279,21 @@ impl<D: Disk> ReplicaThread<D> {
             let mut tree = self.shared.tree.write();
             let watching = self.shared.watching();
             self.replica.apply(&mut tree, &watching);
+            self.replica.on_round(&tree, self.shared.clock.now());
             tell(&mut self.replica, &mut woken);
         } else {
+            if self.member.is_some() {
+                self.replica.on_round(&self.shared.tree.read(), self.shared.clock.now());
+            }
             tell(&mut self.replica, &mut woken);
         }
         woken.into_iter().for_each(|id| self.shared.worker(id).wake());
+        self.perform()
     }
 
     /// A snapshot that fell due while another was being written is owed until that one is done.
     fn start_owed_snapshot(&mut self) {
-        if self.snapshot_owed && self.snapshots.is_idle() {
+        if self.snapshot_owed && self.replica.serves() && self.snapshots.is_idle() {
             self.snapshot_owed = false;
             self.log.roll();
             let start = self.shared.tree.write().begin_snapshot();
@@ -233,9 +328,14 @@ mod tests {
     #[test]
     fn a_delayed_flush_comes_in_its_time_or_with_a_full_batch() {
         let at = |ms| Monotonic(Duration::from_millis(ms));
-        let flush = FlushPolicy { delay: Duration::from_millis(5), batch: Some(10), last_flush_at: at(100) };
-        assert_eq!(flush.due_at(9, at(101)), at(105));
-        assert_eq!(flush.due_at(10, at(101)), at(101));
+        let (delay, quiet) = (Duration::from_millis(50), Duration::from_millis(20));
+        let (last_flush_at, waiting) = (at(100), (0, at(100)));
+        let mut flush = FlushPolicy { delay, quiet, batch: Some(10), last_flush_at, waiting };
+        assert_eq!(flush.due_at(7, at(101)), at(121), "unless more come");
+        assert_eq!(flush.due_at(7, at(115)), at(121));
+        assert_eq!(flush.due_at(9, at(118)), at(138));
+        assert_eq!(flush.due_at(10, at(119)), at(119), "the batch is full");
+        assert_eq!(flush.due_at(1, at(140)), at(150), "however many come");
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-use parking_lot::RwLock;
-use zoorum_config::ServerConfig;
+use parking_lot::{Mutex, RwLock};
+use zoorum_config::{MetricsProvider, ServerConfig};
 use zoorum_server::message::WorkerId;
-use zoorum_server::{Replica, Worker};
+use zoorum_server::replica::{Mode, Standing};
+use zoorum_server::{Gate, Replica, Worker};
 use zoorum_storage::{Recovered, TxnLog};
 use zoorum_tree::Tree;
 
@@ -20,6 +21,7 @@ use crate::admission::Admission;
 use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::disk::{DataDirs, RealDisk};
+use crate::join::{Joining, join};
 use crate::mail::{ReplicaBox, WorkerBox, worker_box};
 use crate::replica::{FlushPolicy, ReplicaThread, SlowSync};
 use crate::settings::{self, listen_options, log_options, snapshot_options};
@@ -28,35 +30,49 @@ use crate::snapshot::SnapshotThread;
 use crate::start::{StartError, random_seed, system};
 use crate::stop::{STOP_PATIENCE, Stopper};
 use crate::timings::Timings;
+use crate::words::{Facts, Sources};
 use crate::worker::{Question, WAKER, WorkerThread};
-use crate::{Reporter, logging, purge, words};
+use crate::{Reporter, admin, logging, prometheus, purge, words};
 
 /// Serves a recovered tree, on this thread as the replica's, until a signal ends it.
 pub(crate) fn serve(
     config: &ServerConfig,
+    facts: Facts,
     clock: Clock,
     dirs: &DataDirs,
     recovered: Recovered,
     listener: Option<TcpListener>,
     stopper: &Stopper,
 ) -> Result<ExitCode, StartError> {
-    let facts = words::Facts::of(config);
     for (key, value) in facts.environment.iter() {
         tracing::info!("Server environment:{key}={value}");
     }
     let audit = AuditLog::open(config).map_err(system("cannot open the audit log"))?;
     let log = TxnLog::open(dirs.logs.clone(), recovered.tail, log_options(config));
     let snapshot_is_current = recovered.snapshot_is_current;
-    let (polls, shared) = share(config, clock, recovered.tree).map_err(system("cannot set up polling"))?;
+    let joining = join(config, clock, dirs, &recovered)?;
+    let mut tree = recovered.tree;
+    if let Some(joining) = &joining {
+        tree.show_config(&joining.member.config, clock.now().wall);
+    }
+    let replica_box = joining
+        .as_ref()
+        .map_or_else(ReplicaBox::default, |joining| ReplicaBox::woken_by(Arc::clone(&joining.sleeper)));
+    let (polls, shared) = share(config, clock, tree, replica_box).map_err(system("cannot set up polling"))?;
     let (questions, asked) = channel();
     for (id, poll) in (0..).map(WorkerId).zip(polls) {
-        spawn_worker(&shared, id, poll, questions.clone()).map_err(system("cannot start a worker"))?;
+        spawn_worker(&shared, id, poll, questions.clone(), joining.is_some())
+            .map_err(system("cannot start a worker"))?;
     }
-    words::spawn(Reporter::new(Arc::clone(&shared)), asked, facts)
-        .map_err(system("cannot start the threads of four-letter words"))?;
+    let sources = Sources::new(Reporter::new(Arc::clone(&shared)), facts);
+    words::spawn(sources.clone(), asked).map_err(system("cannot start the threads of four-letter words"))?;
+    start_exporter(config, sources.clone())?;
+    if config.admin.enable_server {
+        start_admin(config, sources)?;
+    }
     purge::spawn(&config.purge, dirs.snapshots.clone(), dirs.logs.clone())
         .map_err(system("cannot start the purge thread"))?;
-    let replica = replica_thread(config, &shared, dirs, log, audit.clone(), snapshot_is_current)
+    let replica = replica_thread(config, &shared, dirs, log, audit.clone(), snapshot_is_current, joining)
         .map_err(system("cannot start the snapshot thread"))?;
     stopper.on_serving(Arc::clone(&shared), audit.clone());
     if let Some(listener) = listener {
@@ -66,7 +82,9 @@ pub(crate) fn serve(
             .spawn(move || acceptor::run(&shared, &listener, options))
             .map_err(system("cannot start the acceptor"))?;
     }
-    tracing::info!("serving");
+    if shared.standing.lock().mode == Mode::Standalone {
+        tracing::info!("serving");
+    }
     if let Some(audit) = audit {
         audit.on_started();
     }
@@ -74,22 +92,63 @@ pub(crate) fn serve(
     Ok(ExitCode::from(stopper.exit_code()))
 }
 
+/// Shows metrics to Prometheus, if that is asked for.
+fn start_exporter(config: &ServerConfig, sources: Sources) -> Result<(), StartError> {
+    let MetricsProvider::Prometheus { http_host, http_port, export_jvm_info } = &config.metrics.provider
+    else {
+        return Ok(());
+    };
+    let refused = |source| StartError::Metrics { address: format!("{http_host}:{http_port}"), source };
+    let at = prometheus::start(http_host, *http_port, *export_jvm_info, sources).map_err(refused)?;
+    tracing::info!("Prometheus finds the metrics at http://{at}/metrics");
+    Ok(())
+}
+
+/// A member of an ensemble does without, as ZooKeeper's do.
+fn start_admin(config: &ServerConfig, sources: Sources) -> Result<(), StartError> {
+    let refused = |source| {
+        let address = format!("{}:{}", config.admin.server_address, config.admin.server_port);
+        StartError::Admin { address, source }
+    };
+    match (admin::start(&config.admin, sources).map_err(refused), config.mode()) {
+        (Ok(_), _) => Ok(()),
+        (Err(error), zoorum_config::Mode::Standalone) => Err(error),
+        (Err(error), zoorum_config::Mode::Distributed) => {
+            tracing::warn!("Problem starting AdminServer: {error}");
+            Ok(())
+        }
+    }
+}
+
 /// What the threads share, and each worker's poll.
-fn share(config: &ServerConfig, clock: Clock, tree: Tree) -> io::Result<(Vec<mio::Poll>, Arc<Shared>)> {
+fn share(
+    config: &ServerConfig,
+    clock: Clock,
+    tree: Tree,
+    replica: ReplicaBox,
+) -> io::Result<(Vec<mio::Poll>, Arc<Shared>)> {
+    let mode = match config.mode() {
+        zoorum_config::Mode::Standalone => Mode::Standalone,
+        zoorum_config::Mode::Distributed => Mode::Waiting,
+    };
     let boxes: Vec<(mio::Poll, WorkerBox)> =
         (0..worker_count()).map(|_| worker_box(WAKER)).collect::<io::Result<_>>()?;
     let (polls, workers): (Vec<_>, Vec<_>) = boxes.into_iter().unzip();
+    let settings = settings::from_config(config, workers.len());
     let shared = Shared {
         tree: RwLock::new(tree),
-        replica: ReplicaBox::default(),
+        replica,
         watching: workers.iter().map(|_| AtomicBool::new(false)).collect(),
         workers,
+        gate: Arc::new(Gate::new(&settings.admission, clock.monotonic(), random_seed())),
+        spare_core: Mutex::new(()),
         admission: Admission::new(
             config.network.max_cnxns.unwrap_or(0) as usize,
             config.network.max_client_cnxns.unwrap_or(0) as usize,
         ),
         clock,
-        settings: Arc::new(settings::from_config(config)),
+        standing: Mutex::new(Standing { mode, ..Standing::default() }),
+        settings: Arc::new(settings),
         timings: Timings::default(),
     };
     shared.timings.on_recovered(clock.monotonic().0);
@@ -108,8 +167,12 @@ fn spawn_worker(
     id: WorkerId,
     poll: mio::Poll,
     questions: Sender<Question>,
+    must_wait: bool,
 ) -> io::Result<()> {
-    let worker = Worker::new(id, Arc::clone(&shared.settings), random_seed());
+    let mut worker = Worker::new(id, Arc::clone(&shared.settings), Arc::clone(&shared.gate), random_seed());
+    if must_wait {
+        worker.hold();
+    }
     let worker = WorkerThread::new(Arc::clone(shared), worker, poll, questions);
     thread::Builder::new().name(format!("worker-{}", id.0)).spawn(move || {
         if let Err(error) = worker.run() {
@@ -128,20 +191,24 @@ fn replica_thread(
     log: TxnLog<RealDisk>,
     audit: Option<AuditLog>,
     snapshot_is_current: bool,
+    joining: Option<Joining>,
 ) -> io::Result<ReplicaThread<RealDisk>> {
     let clock = shared.clock;
-    let mut replica = Replica::new(
-        Arc::clone(&shared.settings),
-        &shared.tree.read(),
-        shared.workers.len(),
-        clock.now(),
-        random_seed(),
-    );
+    let settings = Arc::clone(&shared.settings);
+    let (tree, workers, now, seed) = (shared.tree.read(), shared.workers.len(), clock.now(), random_seed());
+    let (mut replica, member) = match joining {
+        None => (Replica::new(settings, &tree, workers, now, seed), None),
+        Some(Joining { peer, member, .. }) => {
+            (Replica::among_peers(settings, &tree, workers, now, seed, peer), Some(member))
+        }
+    };
+    drop(tree);
     if audit.is_some() {
         replica.start_auditing();
     }
+    let bell = member.as_ref().map(|member| member.sockets.bell());
     let snapshots =
-        SnapshotThread::spawn(Arc::clone(shared), dirs.snapshots.clone(), snapshot_options(config))?;
+        SnapshotThread::spawn(Arc::clone(shared), dirs.snapshots.clone(), snapshot_options(config), bell)?;
     Ok(ReplicaThread {
         shared: Arc::clone(shared),
         replica,
@@ -150,12 +217,17 @@ fn replica_thread(
         slow_sync: SlowSync { threshold: config.storage.fsync_warning_threshold },
         flush: FlushPolicy {
             delay: config.storage.flush_delay,
+            quiet: config.storage.max_write_queue_poll_time,
             batch: Some(config.storage.max_batch_size as usize).filter(|batch| *batch > 0),
             last_flush_at: clock.monotonic(),
+            waiting: (0, clock.monotonic()),
         },
+        keeps_log: crate::join::keeps_log(config),
         // Without a snapshot of just this state, the next start would have more to replay.
         snapshot_owed: !snapshot_is_current,
         audit,
         expiry_held_until: None,
+        member,
+        leaving: None,
     })
 }

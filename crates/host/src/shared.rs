@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use zoorum_server::Gate;
 use zoorum_server::message::WorkerId;
+use zoorum_server::replica::Standing;
 use zoorum_server::settings::Settings;
 use zoorum_tree::Tree;
 
@@ -26,6 +28,13 @@ pub struct Shared {
     /// For each worker, whether any of its connections watches. Changed under the tree's shared lock and
     /// read under its exclusive lock, so that no change falls between a watch and its report.
     pub watching: Vec<AtomicBool>,
+    /// What the workers let in together.
+    pub gate: Arc<Gate>,
+    /// The core that is left to the replica, the disk and the network: whoever holds this may use it for a moment.
+    pub spare_core: Mutex<()>,
+    /// Where this server stands among its peers, as the replica's thread noted it last: to be known while that
+    /// waits for the disk.
+    pub standing: Mutex<Standing>,
     /// How many connections there are, and from where.
     pub admission: Admission,
     /// The clocks.

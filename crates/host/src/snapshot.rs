@@ -6,43 +6,77 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::{io, thread};
 
 use zoorum_storage::name::snapshot_name;
+use zoorum_storage::snapshot::{STREAM_END, stream_head};
 use zoorum_storage::{Disk, SnapshotError, SnapshotOptions, SnapshotWriter};
 use zoorum_tree::{SnapshotStart, Tree};
 
+use crate::peers::{Bell, SnapshotFeed};
 use crate::shared::Shared;
 
-/// Znodes encoded at a time. The tree is locked for as long, so it is a matter of tens of microseconds.
-const STEP: usize = 128;
-/// Bytes collected before they are written.
-const CHUNK: usize = 256 << 10;
+/// Znodes encoded at a time. The tree is locked for as long, so it is a matter of ten microseconds.
+const STEP: usize = 32;
+/// Bytes collected before they are written, in a few hundred microseconds: a client's request that needs the core
+/// meanwhile waits for no more.
+const CHUNK: usize = 64 << 10;
 /// So many times as long as a chunk took does the thread rest before the next one: clients need the cores and the
 /// disk more than the snapshot does. A million small znodes then take some seconds.
 const REST: u32 = 3;
 
+/// What the thread is asked for: the tree as it was when the pass began, into a file or to a learner.
+struct Job {
+    start: SnapshotStart,
+    feed: Option<SnapshotFeed>,
+}
+
 /// The way to the snapshot thread.
 pub(crate) struct SnapshotThread {
-    starts: Sender<SnapshotStart>,
+    jobs: Sender<Job>,
     busy: Arc<AtomicBool>,
+    /// A word for each job that is done.
+    done: Receiver<()>,
 }
 
 impl SnapshotThread {
     /// Starts the thread, which sleeps until a snapshot is due.
-    pub(crate) fn spawn<D: Disk>(shared: Arc<Shared>, disk: D, options: SnapshotOptions) -> io::Result<Self> {
-        let (starts, received) = channel();
+    /// The bell is rung whenever it falls asleep again.
+    pub(crate) fn spawn<D: Disk>(
+        shared: Arc<Shared>,
+        disk: D,
+        options: SnapshotOptions,
+        bell: Option<Arc<Bell>>,
+    ) -> io::Result<Self> {
+        let (jobs, received) = channel();
+        let (say_done, done) = channel();
         let busy = Arc::new(AtomicBool::new(false));
-        let writer = Writer { shared, disk, options, busy: Arc::clone(&busy) };
+        let writer = Writer { shared, disk, options, busy: Arc::clone(&busy), say_done, bell };
         thread::Builder::new().name("snapshot".to_owned()).spawn(move || writer.run(&received))?;
-        Ok(Self { starts, busy })
+        Ok(Self { jobs, busy, done })
     }
 
     pub(crate) fn is_idle(&self) -> bool {
         !self.busy.load(Ordering::Acquire)
     }
 
+    /// Writes a file.
     pub(crate) fn start(&self, start: SnapshotStart) {
+        self.ask(Job { start, feed: None });
+    }
+
+    /// Sends the tree to a learner.
+    pub(crate) fn send(&self, start: SnapshotStart, feed: SnapshotFeed) {
+        self.ask(Job { start, feed: Some(feed) });
+    }
+
+    fn ask(&self, job: Job) {
+        while self.done.try_recv().is_ok() {} // of jobs that nobody waited for
         self.busy.store(true, Ordering::Release);
         // The thread ends only with the process.
-        let _ = self.starts.send(start);
+        let _ = self.jobs.send(job);
+    }
+
+    /// Waits until the thread has nothing to do.
+    pub(crate) fn finish(&self) {
+        while !self.is_idle() && self.done.recv().is_ok() {}
     }
 }
 
@@ -51,27 +85,59 @@ struct Writer<D> {
     disk: D,
     options: SnapshotOptions,
     busy: Arc<AtomicBool>,
+    say_done: Sender<()>,
+    bell: Option<Arc<Bell>>,
 }
 
 impl<D: Disk> Writer<D> {
-    fn run(&self, starts: &Receiver<SnapshotStart>) {
-        for start in starts {
-            let zxid = start.zxid;
-            let started = self.shared.clock.monotonic();
-            let path = self.disk.path(&snapshot_name(zxid, self.options.compression));
-            tracing::info!("Snapshotting: {zxid} to {}", path.display());
-            match self.write(&start) {
-                Ok(()) => {
-                    let took = self.shared.clock.monotonic().since(started);
-                    self.shared.timings.on_snapshot(took);
-                    tracing::info!(%zxid, "Snapshot taken in {} ms", took.as_millis());
-                }
-                // The log still has everything: the server goes on, and tries again when the next one is due.
-                Err(error) => tracing::error!(%zxid, %error, "cannot write a snapshot"),
+    fn run(&self, jobs: &Receiver<Job>) {
+        for Job { start, feed } in jobs {
+            match feed {
+                None => self.write_file(&start),
+                Some(feed) => self.send(&start, feed),
             }
             self.shared.tree.write().end_snapshot();
             self.busy.store(false, Ordering::Release);
+            let _ = self.say_done.send(());
+            if let Some(bell) = &self.bell {
+                bell.ring();
+            }
         }
+    }
+
+    fn write_file(&self, start: &SnapshotStart) {
+        let zxid = start.zxid;
+        let started = self.shared.clock.monotonic();
+        let path = self.disk.path(&snapshot_name(zxid, self.options.compression));
+        tracing::info!("Snapshotting: {zxid} to {}", path.display());
+        match self.write(start) {
+            Ok(()) => {
+                let took = self.shared.clock.monotonic().since(started);
+                self.shared.timings.on_snapshot(took);
+                tracing::info!(%zxid, "Snapshot taken in {} ms", took.as_millis());
+            }
+            // The log still has everything: the server goes on, and tries again when the next one is due.
+            Err(error) => tracing::error!(%zxid, %error, "cannot write a snapshot"),
+        }
+    }
+
+    /// Sends the tree to a learner. One that is gone comes again.
+    fn send(&self, start: &SnapshotStart, feed: SnapshotFeed) {
+        let mut chunk = Vec::with_capacity(2 * CHUNK);
+        stream_head(start, &mut chunk);
+        let mut done = false;
+        while !done {
+            while !done && chunk.len() < CHUNK {
+                done = self.shared.tree.write().snapshot_step(STEP, &mut chunk);
+            }
+            if done {
+                chunk.extend_from_slice(STREAM_END);
+            }
+            if feed.send(std::mem::take(&mut chunk).into()).is_err() {
+                return;
+            }
+        }
+        feed.finish();
     }
 
     fn write(&self, start: &SnapshotStart) -> Result<(), SnapshotError> {

@@ -30,6 +30,19 @@ pub(crate) enum ReadOutcome {
     Closed,
 }
 
+/// What became of a write.
+#[derive(Clone, Copy)]
+pub(crate) enum Written {
+    /// All of these bytes are on their way.
+    All(usize),
+    /// Only so many: the socket is full.
+    Part(usize),
+    /// It was not tried.
+    Nothing,
+    /// The client is gone.
+    Closed,
+}
+
 /// Sockets by the slot of their connection, which is their token too.
 #[derive(Default)]
 pub(crate) struct Sockets {
@@ -92,6 +105,11 @@ impl Sockets {
         }
     }
 
+    /// Whether the end of what the client sends was reported; it may be yet to be read.
+    pub(crate) fn has_ended(&self, id: ConnectionId) -> bool {
+        matches!(self.slots.get(id.slot as usize), Some(Some(socket)) if socket.ended)
+    }
+
     /// Whether a socket waits to be read.
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -135,23 +153,33 @@ impl Sockets {
         }
     }
 
-    /// Writes as much as the socket takes: how many bytes, or `None` if the client is gone.
-    pub(crate) fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> Option<usize> {
-        let Some(Some(socket)) = self.slots.get_mut(id.slot as usize) else { return None };
+    /// Writes as much as the socket takes. Any thread may do it; [`Self::on_written`] is to be told.
+    pub(crate) fn write(&self, id: ConnectionId, bytes: &[u8]) -> Written {
+        let Some(Some(socket)) = self.slots.get(id.slot as usize) else { return Written::Closed };
         if !socket.writable || bytes.is_empty() {
-            return Some(0);
+            return Written::Nothing;
         }
-        match socket.stream.write(bytes) {
-            Ok(count) => {
-                socket.writable = count == bytes.len();
+        match (&socket.stream).write(bytes) {
+            Ok(count) if count == bytes.len() => Written::All(count),
+            Ok(count) => Written::Part(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Written::Part(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Written::Nothing,
+            Err(_) => Written::Closed,
+        }
+    }
+
+    /// What became of a write: how many bytes were written, or `None` if the client is gone.
+    pub(crate) fn on_written(&mut self, id: ConnectionId, written: Written) -> Option<usize> {
+        match written {
+            Written::All(count) => Some(count),
+            Written::Part(count) => {
+                if let Some(Some(socket)) = self.slots.get_mut(id.slot as usize) {
+                    socket.writable = false;
+                }
                 Some(count)
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                socket.writable = false;
-                Some(0)
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Some(0),
-            Err(_) => None,
+            Written::Nothing => Some(0),
+            Written::Closed => None,
         }
     }
 }

@@ -5,13 +5,19 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
 
-use zoorum_config::{HostPort, ServerConfig};
-use zoorum_storage::{LogError, RecoverError, RecoverOptions, Recovered, SnapshotError};
+use zoorum_config::{Loaded, Mode, ServerConfig};
+use zoorum_proto::Zxid;
+use zoorum_proto::quorum::HostPort;
+use zoorum_storage::{
+    EpochError, ForceSnap, ForceSnapError, RecoverError, RecoverOptions, Recovered, SnapshotError,
+};
 
 use crate::clock::Clock;
 use crate::disk::{DataDirError, DataDirs};
-use crate::settings::{listen_options, snapshot_options};
+use crate::member::ServeError;
+use crate::settings::{listen_options, owner_reading, snapshot_options};
 use crate::stop::Stopper;
+use crate::words::Facts;
 use crate::{acceptor, panics, serve, snapshot};
 
 /// Why a server cannot run, or cannot go on.
@@ -26,12 +32,42 @@ pub enum StartError {
     /// The first snapshot of a new database cannot be written.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// The log failed: nothing more can be acknowledged.
-    #[error("{0}. The server stops: a change that cannot be logged must not be acknowledged")]
-    Log(#[from] LogError),
+    /// What must be durable cannot be made so.
+    #[error("{0}. The server stops: what cannot be kept must not be acknowledged")]
+    Serve(#[from] ServeError),
+    /// The epochs that this server accepted cannot be read, or tell that data was lost.
+    #[error(transparent)]
+    Epochs(#[from] EpochError),
+    /// The note that only a leader's tree helps cannot be read.
+    #[error(transparent)]
+    ForceSnap(#[from] ForceSnapError),
+    /// The configuration names an ensemble, and not this server's place in it.
+    #[error("{0}")]
+    NoMember(String),
     /// The client port cannot be used.
     #[error("cannot listen on {address}: {source}. Is another server running there?")]
     Bind {
+        /// The address as configured.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The admin server's port cannot be used.
+    #[error(
+        "the admin server cannot listen on {address}: {source}. Set admin.serverPort, or admin.enableServer=false"
+    )]
+    Admin {
+        /// The address as configured.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The port of the metrics cannot be used.
+    #[error(
+        "Cannot boot MetricsProvider org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider: cannot listen \
+         on {address}: {source}. Set metricsProvider.httpPort"
+    )]
+    Metrics {
         /// The address as configured.
         address: String,
         /// What the system says.
@@ -50,7 +86,11 @@ pub enum StartError {
 impl StartError {
     /// The line that ZooKeeper prints on standard error for it, which scripts look for.
     pub fn stderr_line(&self) -> Option<&'static str> {
-        matches!(self, Self::DataDir(_)).then_some(DataDirError::STDERR_LINE)
+        match self {
+            Self::DataDir(_) => Some(DataDirError::STDERR_LINE),
+            Self::Admin { .. } => Some("Unable to start AdminServer, exiting abnormally"),
+            _ => None,
+        }
     }
 
     /// The exit code that ZooKeeper has for it.
@@ -58,7 +98,15 @@ impl StartError {
         match self {
             Self::DataDir(_) => DataDirError::EXIT_CODE,
             Self::Snapshot(_) => 10,
-            Self::Recover(_) | Self::Log(_) | Self::Bind { .. } | Self::System { .. } => 1,
+            Self::Recover(_)
+            | Self::Serve(_)
+            | Self::Epochs(_)
+            | Self::ForceSnap(_)
+            | Self::Bind { .. }
+            | Self::Metrics { .. }
+            | Self::System { .. } => 1,
+            Self::NoMember(_) => 2,
+            Self::Admin { .. } => 4,
         }
     }
 }
@@ -68,10 +116,12 @@ pub(crate) fn system(what: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::System { what, source }
 }
 
-/// Runs a standalone server until a signal ends it, and says with which code the process should end.
-pub fn run(config: &ServerConfig) -> Result<ExitCode, StartError> {
+/// Runs a server, alone or as a member of its ensemble, until a signal ends it, and says with which code the process should end.
+pub fn run(loaded: &Loaded) -> Result<ExitCode, StartError> {
+    let config = &loaded.config;
     panics::stop_on_panic();
-    let stopper = Stopper::spawn().map_err(system("cannot listen to signals"))?;
+    let patience = config.requests.throttler_shutdown_timeout;
+    let stopper = Stopper::spawn(patience).map_err(system("cannot listen to signals"))?;
     let clock = Clock::start();
     let dirs = DataDirs::open(&config.storage)?;
     let mut recovered = recover(config, &dirs)?;
@@ -81,19 +131,40 @@ pub fn run(config: &ServerConfig) -> Result<ExitCode, StartError> {
     }
     dirs.remove_initialize().map_err(system("cannot remove the file initialize"))?;
     let listener = listen(config)?;
-    serve::serve(config, clock, &dirs, recovered, listener, &stopper)
+    serve::serve(config, Facts::of_loaded(loaded), clock, &dirs, recovered, listener, &stopper)
+}
+
+/// What recovery may assume.
+pub(crate) fn recover_options(config: &ServerConfig, dirs: &DataDirs) -> RecoverOptions {
+    RecoverOptions {
+        seed: random_seed(),
+        owners: owner_reading(config),
+        trust_empty: config.storage.snapshot_trust_empty,
+        // A member without data can take it from the others.
+        db_autocreate: may_begin_empty(config, dirs) || config.mode() == Mode::Distributed,
+        digest: config.storage.digest_enabled,
+        ..RecoverOptions::default()
+    }
+}
+
+/// Whether directories without data are those of a new database.
+fn may_begin_empty(config: &ServerConfig, dirs: &DataDirs) -> bool {
+    config.storage.db_autocreate || dirs.may_initialize()
 }
 
 fn recover(config: &ServerConfig, dirs: &DataDirs) -> Result<Recovered, StartError> {
     let started = std::time::Instant::now();
-    let options = RecoverOptions {
-        seed: random_seed(),
-        trust_empty: config.storage.snapshot_trust_empty,
-        db_autocreate: config.storage.db_autocreate || dirs.may_initialize(),
-        digest: config.storage.digest_enabled,
-        ..RecoverOptions::default()
-    };
-    let recovered = zoorum_storage::recover(&dirs.snapshots, &dirs.logs, &options)?;
+    let recovered = zoorum_storage::recover(&dirs.snapshots, &dirs.logs, &recover_options(config, dirs))?;
+    if recovered.snapshot_zxid.is_none() && !may_begin_empty(config, dirs) {
+        tracing::warn!(
+            "there is no data, and db.autocreate=false: this server takes its data from the others before it votes. \
+             If the whole ensemble is new, create the file initialize in every data directory, and start again"
+        );
+        ForceSnap::Damage.set(&dirs.own)?;
+    }
+    if recovered.last_zxid == Zxid::ZERO && dirs.may_initialize() {
+        ForceSnap::clear(&dirs.own)?; // it was started before it was told that it is new
+    }
     for warning in &recovered.warnings {
         tracing::warn!("{warning}");
     }
@@ -126,12 +197,10 @@ fn listen(config: &ServerConfig) -> Result<Option<TcpListener>, StartError> {
     Ok(Some(listener))
 }
 
-/// The first address of the host. Every interface means those of IPv6 too, as with Java.
+/// The first address of the host.
 fn resolve(address: &HostPort) -> io::Result<SocketAddr> {
     if address.is_any_host() {
-        let everywhere = SocketAddr::from(([0_u16; 8], address.port));
-        let has_ipv6 = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None).is_ok();
-        return Ok(if has_ipv6 { everywhere } else { SocketAddr::from(([0_u8; 4], address.port)) });
+        return Ok(acceptor::everywhere(address.port));
     }
     (address.host.as_str(), address.port)
         .to_socket_addrs()?

@@ -14,7 +14,7 @@ use crate::logging;
 use crate::mail::ToReplica;
 use crate::shared::Shared;
 
-/// After a signal, so long may the batch in flight take.
+/// So long the last lines of the log may take to be written.
 pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who is to be told that the server ends.
@@ -31,8 +31,8 @@ pub(crate) struct Stopper {
 }
 
 impl Stopper {
-    /// Starts the thread that waits.
-    pub(crate) fn spawn() -> io::Result<Self> {
+    /// Starts the thread that waits. After a signal, what is in flight may take so long.
+    pub(crate) fn spawn(patience: Duration) -> io::Result<Self> {
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let serving = Arc::new(OnceLock::<Serving>::new());
         let (code, received) = channel();
@@ -53,7 +53,7 @@ impl Stopper {
             let _ = code.send(exit_code);
             serving.shared.replica.send(ToReplica::Stop);
             let _ = thread::Builder::new().name("deadline".to_owned()).spawn(move || {
-                thread::sleep(STOP_PATIENCE);
+                thread::sleep(patience);
                 std::process::exit(exit_code.into());
             });
             if signals.next().is_some() {

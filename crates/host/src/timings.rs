@@ -16,6 +16,8 @@ pub struct Timings {
 pub struct TimingsReport {
     /// Syncs of the log.
     pub fsync: Histogram,
+    /// Syncs that took longer than `fsync.warningthresholdms`.
+    pub slow_fsyncs: u64,
     /// Snapshots written.
     pub snapshot: Histogram,
     /// Recovery at start.
@@ -26,6 +28,11 @@ impl Timings {
     /// The log was synced.
     pub fn on_synced(&self, took: Duration) {
         self.kept.lock().fsync.observe(as_ms(took));
+    }
+
+    /// It took so long that the operator was told.
+    pub fn on_slow_sync(&self) {
+        self.kept.lock().slow_fsyncs += 1;
     }
 
     /// A snapshot was written.

@@ -1,10 +1,10 @@
 //! What a configuration asks for and this release does not do: named at the start, never silently dropped.
 
-use zoorum_config::{AuthProvider, MetricsProvider, ServerConfig};
+use zoorum_config::{AuthProvider, Mode, ServerConfig};
 
 /// One line for each feature that `config` asks for in vain.
 pub fn unhonoured(config: &ServerConfig) -> Vec<String> {
-    let default = ServerConfig::default();
+    let admin = &config.admin;
     let has = |provider| config.auth.providers.contains(&provider);
     let features = [
         (has(AuthProvider::Sasl), "authProvider SASLAuthenticationProvider: clients get no sasl id"),
@@ -14,26 +14,33 @@ pub fn unhonoured(config: &ServerConfig) -> Vec<String> {
         ),
         (has(AuthProvider::Key), "authProvider KeyAuthenticationProvider: clients get no key id"),
         (
-            matches!(config.metrics.provider, MetricsProvider::Prometheus { .. }),
-            "metricsProvider PrometheusMetricsProvider: the metrics are in mntr",
+            admin.port_unification || admin.force_https || admin.need_client_auth,
+            "admin.portUnification, forceHttps, needClientAuth: the admin server speaks HTTP without TLS",
         ),
-        (config.admin != default.admin, "admin.*: there is no admin server; use four-letter words"),
-        (
-            config.network.throttle != default.network.throttle,
-            "connection_throttle_*: no connection is dropped",
-        ),
-        (config.requests.throttle_max_requests.is_some(), "request_throttle_max_requests"),
-        (config.requests.throttled_op_wait_time.is_some(), "throttled_op_wait_time"),
-        (config.requests.large_request_threshold.is_some(), "largeRequestThreshold"),
-        (config.requests.stale_latency_check, "request_stale_latency_check"),
-        (config.containers.emulate_353_ttl_nodes, "emulate353TTLNodes"),
     ];
-    let asked = features.into_iter().filter(|(asked, _)| *asked);
+    let of_member = if config.mode() == Mode::Distributed { of_member(config) } else { Vec::new() };
+    let asked = features.into_iter().chain(of_member).filter(|(asked, _)| *asked);
     asked.map(|(_, what)| format!("not supported yet: {what}")).collect()
+}
+
+/// What only a member of an ensemble could do.
+fn of_member(config: &ServerConfig) -> Vec<(bool, &'static str)> {
+    let (quorum, sasl) = (&config.quorum, &config.quorum.sasl);
+    vec![
+        (
+            quorum.reconfig_enabled,
+            "reconfigEnabled: who is in the ensemble changes by configuration and restart",
+        ),
+        (quorum.oracle_path.is_some(), "oraclePath: one of two voters does not go on alone"),
+        (sasl.enable, "quorum.auth.enableSasl: peers prove nothing; keep their ports from strangers"),
+        (quorum.max_time_to_wait_for_epoch.is_some(), "leader.maxTimeToWaitForEpoch"),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
+    use zoorum_proto::quorum::QuorumConfig;
+
     use super::*;
 
     #[test]
@@ -42,13 +49,26 @@ mod tests {
     }
 
     #[test]
+    fn what_only_members_could_do_is_named_to_members() {
+        let mut config = ServerConfig::built_in("data");
+        config.quorum.oracle_path = Some("oracle".into());
+        config.quorum.sasl.enable = true;
+        assert_eq!(unhonoured(&config), [""; 0], "a server alone needs none of it");
+        let text = "server.1=a:2888:3888\nserver.2=b:2888:3888\n";
+        config.membership = Some(QuorumConfig::parse(text, false).expect("a configuration"));
+        let named = unhonoured(&config);
+        assert_eq!(named.len(), 2, "{named:?}");
+        assert!(named[0].contains("oraclePath") && named[1].contains("quorum.auth"), "{named:?}");
+    }
+
+    #[test]
     fn what_is_asked_for_in_vain_is_named() {
         let mut config = ServerConfig::built_in("data");
-        config.requests.throttle_max_requests = Some(5);
-        config.network.throttle.tokens = Some(10);
+        config.auth.providers.push(AuthProvider::Sasl);
+        config.admin.force_https = true;
         let named = unhonoured(&config);
         assert_eq!(named.len(), 2);
-        assert!(named[0].contains("connection_throttle_"), "{named:?}");
-        assert!(named[1].contains("request_throttle_max_requests"), "{named:?}");
+        assert!(named[0].contains("SASLAuthenticationProvider"), "{named:?}");
+        assert!(named[1].contains("forceHttps"), "{named:?}");
     }
 }

@@ -11,18 +11,18 @@
 //!
 //! **Source.** Apache ZooKeeper 3.9.5, byte for byte but for the order of lists that it keeps in hash tables.
 
-mod connections;
-mod directories;
+pub(crate) mod connections;
+pub(crate) mod directories;
 mod dump;
-mod environment;
+pub(crate) mod environment;
 mod facts;
-mod gathered;
-mod metrics;
-mod mntr;
+pub(crate) mod gathered;
+pub(crate) mod metrics;
+pub(crate) mod mntr;
 mod names;
-mod numbers;
-mod server;
-mod watches;
+pub(crate) mod numbers;
+pub(crate) mod server;
+pub(crate) mod watches;
 
 use std::io;
 use std::sync::Arc;
@@ -30,11 +30,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use zoorum_server::replica::Mode;
+
 use crate::mail::ToWorker;
 use crate::reporter::Reporter;
 use crate::worker::Question;
 pub(crate) use environment::user_name;
-pub use facts::Facts;
+pub use facts::{Facts, MemberFacts};
 use gathered::Gathered;
 
 /// What is answered while there is nothing to tell.
@@ -42,9 +44,24 @@ const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requ
 /// The trace mask of a new server. Nothing is traced by it; it is kept for those who set and ask for it.
 const TRACE_MASK: i64 = 306;
 
+/// Whom those ask who tell of the server.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    pub(crate) reporter: Reporter,
+    pub(crate) facts: Arc<Facts>,
+    /// Set and asked for, and nothing more.
+    pub(crate) trace_mask: Arc<AtomicI64>,
+}
+
+impl Sources {
+    pub(crate) fn new(reporter: Reporter, facts: Facts) -> Self {
+        Self { reporter, facts: Arc::new(facts), trace_mask: Arc::new(TRACE_MASK.into()) }
+    }
+}
+
 /// Answers every question that workers have, until the process ends.
-pub fn spawn(reporter: Reporter, questions: Receiver<Question>, facts: Facts) -> io::Result<()> {
-    let answerer = Answerer { reporter, facts: Arc::new(facts), trace_mask: Arc::new(TRACE_MASK.into()) };
+pub(crate) fn spawn(sources: Sources, questions: Receiver<Question>) -> io::Result<()> {
+    let answerer = Answerer { sources };
     let of_workers = answerer.clone().spawn_lane("words-workers")?;
     let of_replica = answerer.clone().spawn_lane("words-replica")?;
     let sort = move || {
@@ -80,9 +97,7 @@ impl Lane {
 
 #[derive(Clone)]
 struct Answerer {
-    reporter: Reporter,
-    facts: Arc<Facts>,
-    trace_mask: Arc<AtomicI64>,
+    sources: Sources,
 }
 
 impl Answerer {
@@ -94,7 +109,7 @@ impl Answerer {
     }
 
     fn allows(&self, question: &Question) -> bool {
-        self.facts.whitelist.allows(&text_of(&question.command.word))
+        self.sources.facts.whitelist.allows(&text_of(&question.command.word))
     }
 
     fn answer(&self, question: &Question) {
@@ -105,47 +120,65 @@ impl Answerer {
             self.execute(word, question.command.argument)
         };
         let answer = ToWorker::Answer(question.command.connection, text.into_bytes());
-        self.reporter.shared().worker(question.worker).send(answer);
+        self.sources.reporter.shared().worker(question.worker).send(answer);
     }
 
     fn execute(&self, word: &[u8; 4], argument: i64) -> String {
-        let facts = &self.facts;
+        let facts = &self.sources.facts;
+        // Looked at once: it may change while the answer is put together.
+        let standing = *self.sources.reporter.shared().standing.lock();
+        let serves = standing.mode != Mode::Waiting;
         match word {
             b"ruok" => "imok".to_owned(),
-            b"isro" => "rw".to_owned(),
+            b"isro" if standing.mode == Mode::ReadOnly => "ro".to_owned(),
+            b"isro" if serves => "rw".to_owned(),
+            b"isro" => "null".to_owned(),
             b"envi" => environment::envi(&facts.environment, &environment::Memory::now()),
-            b"gtmk" => self.trace_mask.load(Ordering::Relaxed).to_string(),
+            b"gtmk" => self.sources.trace_mask.load(Ordering::Relaxed).to_string(),
             b"stmk" => {
-                self.trace_mask.store(argument, Ordering::Relaxed);
+                self.sources.trace_mask.store(argument, Ordering::Relaxed);
                 argument.to_string()
             }
+            b"hash" if !serves => NOT_SERVING.trim_end().to_owned(),
+            b"srst" | b"crst" | b"srvr" | b"stat" | b"cons" | b"wchs" | b"wchc" | b"wchp" | b"mntr"
+            | b"dump" | b"conf" | b"dirs"
+                if !serves =>
+            {
+                NOT_SERVING.to_owned()
+            }
             b"srst" => {
-                self.reporter.reset_counters();
+                self.sources.reporter.reset_counters();
                 "Server stats reset.\n".to_owned()
             }
             b"crst" => {
-                self.reporter.reset_connections();
+                self.sources.reporter.reset_connections();
                 "Connection stats reset.\n".to_owned()
             }
-            b"srvr" => server::srvr(&facts.version, &Gathered::from_workers(&self.reporter)),
-            b"stat" => server::stat(&facts.version, &Gathered::from_workers(&self.reporter)),
-            b"cons" => connections::cons(&Gathered::from_workers(&self.reporter)),
-            b"wchs" => watches::wchs(&self.reporter.watches()),
-            b"wchc" => watches::wchc(&self.reporter.watches()),
-            b"wchp" => watches::wchp(&self.reporter.watches()),
+            b"srvr" => {
+                server::srvr(&facts.version, &Gathered::from_workers(&self.sources.reporter, standing))
+            }
+            b"stat" => {
+                server::stat(&facts.version, &Gathered::from_workers(&self.sources.reporter, standing))
+            }
+            b"cons" => connections::cons(&Gathered::from_workers(&self.sources.reporter, standing)),
+            b"wchs" => watches::wchs(&self.sources.reporter.watches()),
+            b"wchc" => watches::wchc(&self.sources.reporter.watches()),
+            b"wchp" => watches::wchp(&self.sources.reporter.watches()),
             b"mntr" => {
-                let gathered = Gathered::from_all(&self.reporter);
-                mntr::mntr(&facts.version, facts.metrics.then(|| metrics::Metrics::of(&gathered)))
+                let gathered = Gathered::from_all(&self.sources.reporter, standing);
+                mntr::mntr(&facts.version, &gathered, &facts.metrics)
             }
             b"dump" => {
-                let gathered = Gathered::with_ephemerals(&self.reporter);
-                dump::dump(&gathered, facts.sessionless_timeout).unwrap_or_else(|| NOT_SERVING.to_owned())
+                let gathered = Gathered::with_ephemerals(&self.sources.reporter, standing);
+                let local = self.sources.reporter.shared().settings.member.local_sessions.is_some();
+                dump::dump(&gathered, facts.sessionless_timeout, local)
+                    .unwrap_or_else(|| NOT_SERVING.to_owned())
             }
-            b"hash" => match self.reporter.replica() {
+            b"hash" => match self.sources.reporter.replica() {
                 Some(replica) => server::hash(&replica),
                 None => NOT_SERVING.trim_end().to_owned(),
             },
-            b"conf" => directories::conf(facts, directories::Sizes::measure(facts)),
+            b"conf" => directories::conf(facts, directories::Sizes::measure(facts), standing.mode),
             b"dirs" => directories::dirs(directories::Sizes::measure(facts)),
             _ => String::new(), // the goodbye of telnet
         }

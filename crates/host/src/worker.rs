@@ -12,8 +12,9 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::Duration;
 
 use mio::net::TcpStream;
@@ -25,7 +26,7 @@ use zoorum_server::worker::Command;
 
 use crate::mail::{ToReplica, ToWorker};
 use crate::shared::Shared;
-use crate::sockets::{ReadOutcome, Sockets};
+use crate::sockets::{ReadOutcome, Sockets, Written};
 
 /// The token of a worker's waker; connections have the lower ones.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -33,6 +34,10 @@ pub(crate) const WAKER: Token = Token(usize::MAX);
 const READ_SIZE: usize = 64 << 10;
 /// Most bytes read from all sockets before the tree is looked at.
 const CYCLE_SIZE: usize = 512 << 10;
+/// Writing to so many connections takes long enough that help is worth calling for.
+const CROWD: usize = 256;
+/// Connections that one thread writes to before it looks for more.
+const PORTION: usize = 8;
 
 /// A four-letter word that waits for its answer.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ pub(crate) struct WorkerThread {
     ready: Vec<ConnectionId>,
     dirty: Vec<ConnectionId>,
     next_tick_at: Monotonic,
+    /// The server ends, its clients are gone, and the replica knows.
+    has_left: bool,
 }
 
 impl WorkerThread {
@@ -72,6 +79,7 @@ impl WorkerThread {
             arrivals: Vec::new(),
             ready: Vec::new(),
             dirty: Vec::new(),
+            has_left: false,
         }
     }
 
@@ -101,7 +109,8 @@ impl WorkerThread {
         if busy || !self.shared.worker(self.worker.id()).may_sleep() {
             return Duration::ZERO;
         }
-        self.next_tick_at.since(self.shared.clock.monotonic())
+        let wakeup = self.worker.next_stall().map_or(self.next_tick_at, |at| at.min(self.next_tick_at));
+        wakeup.since(self.shared.clock.monotonic())
     }
 
     fn cycle(&mut self) {
@@ -110,6 +119,9 @@ impl WorkerThread {
         self.shared.worker(self.worker.id()).take(&mut self.mail);
         self.accept_new(now);
         self.look_at_tree(now);
+        if self.worker.next_stall().is_some_and(|at| at <= now) {
+            self.worker.on_stall(now);
+        }
         self.answer_mail();
         if self.worker.has_requests() {
             let requests = self.worker.take_requests();
@@ -121,8 +133,13 @@ impl WorkerThread {
         }
         let mut dirty = std::mem::take(&mut self.dirty);
         self.worker.take_dirty(&mut dirty);
-        dirty.iter().for_each(|id| self.write(*id));
+        if dirty.len() < CROWD || !self.write_to_crowd(&dirty) {
+            dirty.iter().for_each(|id| self.write(*id));
+        }
         self.dirty = dirty;
+        if self.worker.has_left() && !std::mem::replace(&mut self.has_left, true) {
+            self.shared.replica.send(ToReplica::Left);
+        }
     }
 
     /// Reads each ready socket once, as long as there is room.
@@ -132,6 +149,9 @@ impl WorkerThread {
         self.sockets.take_ready(&mut ready);
         for id in ready.drain(..) {
             if !self.worker.wants_input(id) {
+                if self.sockets.has_ended(id) && self.worker.on_hang_up(id) {
+                    self.forget(id);
+                }
                 continue; // remembered as readable; see Self::write
             }
             if filled + READ_SIZE > self.buffer.len() {
@@ -196,6 +216,7 @@ impl WorkerThread {
                 ToWorker::ReportWatches(reply) => drop(reply.send(self.worker.watch_report())),
                 ToWorker::ResetCounters => self.worker.reset_counters(),
                 ToWorker::ResetConnections => self.worker.reset_connections(),
+                ToWorker::Leave => self.worker.leave(),
             }
         }
     }
@@ -222,7 +243,39 @@ impl WorkerThread {
 
     /// Sends what a connection is owed, and closes it if that was all.
     fn write(&mut self, id: ConnectionId) {
-        let Some(sent) = self.sockets.write(id, self.worker.output(id)) else { return self.forget(id) };
+        let written = self.sockets.write(id, self.worker.output(id));
+        self.on_written(id, written);
+    }
+
+    /// The same for many connections, with the help of the core that no worker has. Whether it was free.
+    fn write_to_crowd(&mut self, crowd: &[ConnectionId]) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let Some(_helper) = shared.spare_core.try_lock() else { return false };
+        let (sockets, worker) = (&self.sockets, &self.worker);
+        let next = AtomicUsize::new(0);
+        let write = |pause: fn()| {
+            let mut written = Vec::with_capacity(crowd.len());
+            while let Some(portion) = crowd.chunks(PORTION).nth(next.fetch_add(1, Ordering::Relaxed)) {
+                written.extend(portion.iter().map(|id| (*id, sockets.write(*id, worker.output(*id)))));
+                pause();
+            }
+            written
+        };
+        let written = thread::scope(|scope| {
+            // The core may be wanted by others, the clients themselves for one.
+            let helper = thread::Builder::new().spawn_scoped(scope, || write(thread::yield_now));
+            let mut written = write(|| {});
+            if let Ok(helper) = helper {
+                written.extend(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            written
+        });
+        written.into_iter().for_each(|(id, written)| self.on_written(id, written));
+        true
+    }
+
+    fn on_written(&mut self, id: ConnectionId, written: Written) {
+        let Some(sent) = self.sockets.on_written(id, written) else { return self.forget(id) };
         if sent > 0 {
             self.worker.on_sent(id, sent);
         }

@@ -22,19 +22,102 @@ impl Zxid {
         Self(self.0.saturating_add(1))
     }
 
-    /// The epoch: the high 32 bits.
-    pub fn epoch(self) -> u32 {
-        (self.0 >> 32) as u32
+    /// Change number `counter` of the leader of `epoch`. Counter 0 stands for the leader's beginning.
+    pub fn new(epoch: Epoch, counter: u32) -> Self {
+        Self(epoch.0 << 32 | i64::from(counter))
+    }
+
+    /// The epoch: the high 32 bits, with their sign.
+    pub fn epoch(self) -> Epoch {
+        Epoch(self.0 >> 32)
     }
 
     /// The counter within the epoch: the low 32 bits.
     pub fn counter(self) -> u32 {
         self.0 as u32
     }
+
+    /// Whether no change can lie between this one and `later`, as far as zxids tell: it is the next one, or
+    /// begins a later epoch. How many changes the epoch before had, they do not tell.
+    pub fn may_precede(self, later: Self) -> bool {
+        later == self.next() || (later.epoch() > self.epoch() && later.counter() == 1)
+    }
 }
 
 /// `0x` and lower-case hex, as ZooKeeper's tools print it.
 impl fmt::Display for Zxid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// A server's number: what its `myid` file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct ServerId(pub i64);
+
+impl ServerId {
+    /// What a server that cannot be elected proposes.
+    pub const NONE: Self = Self(i64::MIN);
+    /// What an observer without a number says that it is.
+    pub const ANONYMOUS: Self = Self(i64::MAX);
+}
+
+impl fmt::Display for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One leader's time in office: no two leaders ever share an epoch.
+///
+/// Zab has two per server: the one it *accepted*, below which it obeys nobody any more, and its *current*
+/// one, whose leader it has followed. Votes carry any number; see [`Self::is_usable`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Epoch(pub i64);
+
+impl Epoch {
+    /// Before every leader.
+    pub const ZERO: Self = Self(0);
+    /// After this one no leader can be established: zxids have no room for another.
+    pub const LAST: Self = Self(0x7fff_fffe);
+    /// In the vote of a server that cannot be elected.
+    pub const NONE: Self = Self(i64::MIN);
+
+    /// The epoch after this one, if there is one.
+    pub fn next(self) -> Option<Self> {
+        self.0.checked_add(1).map(Self).filter(|&next| next <= Self::LAST)
+    }
+
+    /// Whether a server can be in this epoch. Java's are in −1 as long as their database is missing.
+    pub fn is_usable(self) -> bool {
+        (-1..=Self::LAST.0).contains(&self.0)
+    }
+}
+
+/// In hex, as ZooKeeper's tools print it.
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// One round of voting, which ZooKeeper also calls election epoch or logical clock. It lives in memory only
+/// and has nothing to do with an [`Epoch`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Round(pub i64);
+
+impl Round {
+    /// Before every round.
+    pub const ZERO: Self = Self(0);
+
+    /// The round after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
     }
@@ -126,6 +209,46 @@ mod tests {
         ];
         for (session, password) in rows {
             assert_eq!(SessionId(session).password(), password.to_be_bytes());
+        }
+    }
+
+    #[test]
+    fn a_zxid_is_an_epoch_and_a_counter() {
+        let rows = [
+            (0, 0, 0),
+            (1, 7, 0x1_0000_0007),
+            (-1, 0, -0x1_0000_0000),
+            (0x7fff_fffe, u32::MAX, i64::MAX - (1 << 32)),
+        ];
+        for (epoch, counter, zxid) in rows {
+            assert_eq!(Zxid::new(Epoch(epoch), counter), Zxid(zxid));
+            assert_eq!((Zxid(zxid).epoch(), Zxid(zxid).counter()), (Epoch(epoch), counter));
+        }
+    }
+
+    #[test]
+    fn epochs_end_where_zxids_would_turn_negative() {
+        assert_eq!(Epoch(0x7fff_fffd).next(), Some(Epoch::LAST));
+        assert_eq!(Epoch::LAST.next(), None);
+        assert_eq!(Epoch(i64::MAX).next(), None);
+        let usable = [Epoch::NONE, Epoch(-2), Epoch(-1), Epoch::ZERO, Epoch::LAST, Epoch(0x7fff_ffff)];
+        assert_eq!(usable.map(Epoch::is_usable), [false, false, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_change_follows_by_one_or_begins_a_later_epoch() {
+        let rows = [
+            (5, 6, true),
+            (5, 7, false),
+            (5, 0x1_0000_0001, true),
+            (5, 0x1_0000_0002, false),
+            (0x1_0000_0000, 0x1_0000_0001, true),
+            (0xffff_ffff, 0x1_0000_0000, true),
+            (0x1_0000_0005, 0x3_0000_0001, true),
+            (0x3_0000_0001, 0x1_0000_0001, false),
+        ];
+        for (before, after, does) in rows {
+            assert_eq!(Zxid(before).may_precede(Zxid(after)), does, "{before:#x} {after:#x}");
         }
     }
 

@@ -58,6 +58,31 @@ impl CreateMode {
 /// The longest time to live: 2⁴⁰ − 1 ms.
 pub const TTL_MAX: i64 = (1 << 40) - 1;
 
+/// How the raw `ephemeralOwner` is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum OwnerReading {
+    /// As [`NodeKind::from_owner`] says.
+    #[default]
+    Current,
+    /// Every negative owner but that of a container is a time to live, as release 3.5.3 wrote them
+    /// (`zookeeper.emulate353TTLNodes`). So is that of a session whose id is negative, which servers with ids above
+    /// 127 give out.
+    Emulating353,
+}
+
+impl OwnerReading {
+    /// What kind of znode has this owner.
+    #[inline]
+    pub fn kind(self, owner: i64) -> NodeKind {
+        match self {
+            Self::Emulating353 if owner < 0 && owner != NodeKind::CONTAINER => {
+                NodeKind::Ttl((owner as u64 & NodeKind::TTL_VALUE) as i64)
+            }
+            Self::Current | Self::Emulating353 => NodeKind::from_owner(owner),
+        }
+    }
+}
+
 /// What kind of znode it is, which files keep in one number, the raw `ephemeralOwner`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeKind {

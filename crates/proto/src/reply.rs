@@ -154,6 +154,19 @@ pub enum EventType {
     NodeChildrenChanged = 4,
 }
 
+impl EventType {
+    /// The event of this number, if there is one.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Some(match number {
+            1 => Self::NodeCreated,
+            2 => Self::NodeDeleted,
+            3 => Self::NodeDataChanged,
+            4 => Self::NodeChildrenChanged,
+            _ => return None,
+        })
+    }
+}
+
 /// Body of a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct WatcherEvent<'a> {

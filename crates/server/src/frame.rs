@@ -20,6 +20,23 @@ pub(crate) fn reply(out: &mut Vec<u8>, xid: Xid, zxid: Zxid, write: impl FnOnce(
     });
 }
 
+/// Appends a reply with the body that `write` makes; or a refusal instead, if that turns out to be the answer.
+/// Returns the error code.
+pub(crate) fn answer(
+    out: &mut Vec<u8>,
+    xid: Xid,
+    zxid: Zxid,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), ErrorCode>,
+) -> i32 {
+    let start = out.len();
+    let mut written = Ok(());
+    reply(out, xid, zxid, |out| written = write(out));
+    let Err(code) = written else { return 0 };
+    out.truncate(start);
+    refusal(out, xid, zxid, code);
+    code.number()
+}
+
 /// Appends a reply that is a header alone.
 pub(crate) fn refusal(out: &mut Vec<u8>, xid: Xid, zxid: Zxid, code: ErrorCode) {
     frame(out, |out| ReplyHeader { xid, zxid, err: code.number() }.encode(out));

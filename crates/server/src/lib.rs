@@ -16,16 +16,20 @@
 
 pub mod audit;
 pub mod auth;
+mod chance;
 mod frame;
+pub mod gate;
 pub mod histogram;
 pub mod message;
 pub mod replica;
 pub mod settings;
-pub mod time;
+mod view;
 pub mod worker;
 
+pub use gate::Gate;
 pub use message::{Address, ConnectionId, Outcomes, Requests, WorkerId};
-pub use replica::Replica;
+pub use replica::{Effect, Replica};
 pub use settings::Settings;
-pub use time::Monotonic;
 pub use worker::Worker;
+pub use zoorum_proto::time;
+pub use zoorum_proto::time::Monotonic;

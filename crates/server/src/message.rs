@@ -36,15 +36,24 @@ pub struct Address {
 /// What a connection has proved to be, shared by its requests in flight.
 pub type Identity = Arc<[AuthId]>;
 
+/// A time in which clients are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Counts them.
+    pub era: u64,
+    /// There is no leader: only clients are served that can do with reads of what this server knows.
+    pub read_only: bool,
+}
+
 /// What one worker asks of the replica, in order.
 #[derive(Debug, Default)]
 pub struct Requests {
-    /// Bodies of the writes, one after another.
+    /// Bodies of writes and reads, one after another.
     pub bytes: Vec<u8>,
     /// What is asked.
     pub items: Vec<Request>,
-    /// How many [`Outcomes`] the worker has dealt with.
-    pub outcomes_seen: u64,
+    /// In which time of service; always the same unless the server is one of an ensemble.
+    pub era: u64,
 }
 
 /// One thing that a worker asks of the replica.
@@ -64,9 +73,20 @@ pub enum Request {
         body: Range<usize>,
         /// Who the client was when it sent it.
         identity: Identity,
-        /// Whether reads of the same connection wait between this write and an earlier one: they must not
-        /// see it.
-        behind_reads: bool,
+    },
+    /// Answer a client's read between the write of the same connection that was asked for before, and the one
+    /// that follows.
+    Read {
+        /// Who will get the reply.
+        connection: ConnectionId,
+        /// The client's number for it.
+        xid: Xid,
+        /// What it is; the body lies in [`Requests::bytes`].
+        op: OpCode,
+        /// Where the body lies.
+        body: Range<usize>,
+        /// Who the client is.
+        identity: Identity,
     },
     /// Open a session, or take one up again.
     Connect {
@@ -97,14 +117,12 @@ pub struct Outcomes {
     pub bytes: Vec<u8>,
     /// What happened.
     pub items: Vec<Outcome>,
-    /// Whether the replica waits to hear that these were dealt with.
-    pub acknowledge: bool,
 }
 
 impl Outcomes {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && !self.acknowledge
+        self.items.is_empty()
     }
 
     /// What they hold in memory, in bytes.
@@ -122,7 +140,8 @@ impl Outcomes {
 pub enum Outcome {
     /// The tree changed; told before the reply to whoever changed it.
     Changed(TreeChange),
-    /// The reply to the connection's oldest unanswered write, as a whole frame in [`Outcomes::bytes`].
+    /// The reply to the oldest unanswered request of the connection that the replica has, as a whole frame in
+    /// [`Outcomes::bytes`].
     Reply {
         /// Whose.
         connection: ConnectionId,
@@ -143,6 +162,12 @@ pub enum Outcome {
         timeout_ms: i32,
         /// What the request said of read-only servers.
         read_only: Option<ReadOnly>,
+    },
+    /// Clients are served from now on, in this time of service; or no longer: then every connection is to be closed,
+    /// and what was asked and not answered is forgotten.
+    Served {
+        /// How, if at all.
+        service: Option<Service>,
     },
     /// The session ended, or went to another connection: close without a word.
     Close {

@@ -18,16 +18,27 @@ struct State {
     /// Operations until it dies.
     left: Option<u32>,
     skips_directory_syncs: bool,
+    skips_syncs: bool,
 }
 
 impl Life {
     pub(crate) fn new(skips_directory_syncs: bool) -> Self {
-        Self(Arc::new(Mutex::new(State { is_alive: true, left: None, skips_directory_syncs })))
+        Self(Arc::new(Mutex::new(State {
+            is_alive: true,
+            left: None,
+            skips_directory_syncs,
+            skips_syncs: false,
+        })))
     }
 
     /// Lets the process die in its `operations`th change of a disk from now.
     pub(crate) fn die_after(&self, operations: u32) {
         self.state().left = Some(operations);
+    }
+
+    /// Only with an error planted: nothing is synced until further notice.
+    pub(crate) fn skip_syncs(&self, skips: bool) {
+        self.state().skips_syncs = skips;
     }
 
     pub(crate) fn end(&self) {
@@ -113,7 +124,8 @@ impl Disk for ProcessDisk {
 
     fn sync_directory(&self) -> io::Result<()> {
         self.life.operate_whole()?;
-        if self.life.state().skips_directory_syncs { Ok(()) } else { self.disk.sync_directory() }
+        let State { skips_directory_syncs, skips_syncs, .. } = *self.life.state();
+        if skips_directory_syncs || skips_syncs { Ok(()) } else { self.disk.sync_directory() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -150,6 +162,6 @@ impl DiskFile for ProcessFile {
 
     fn sync_data(&mut self) -> io::Result<()> {
         self.life.operate_whole()?;
-        self.file.sync_data()
+        if self.life.state().skips_syncs { Ok(()) } else { self.file.sync_data() }
     }
 }

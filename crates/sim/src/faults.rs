@@ -1,10 +1,33 @@
 //! What goes wrong in a run, and under which settings the server runs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use zoorum_proto::Zxid;
+use zoorum_server::settings::EPOCH_CHANGES_MAX;
 use zoorum_storage::Compression;
 
 use crate::chance::Chance;
+
+/// Where histories begin: at nothing; just before the counter of an epoch ends, and at its very end; in an epoch
+/// beyond which 31 bits leave little room.
+const BEGINNINGS: [Zxid; 6] = [
+    Zxid::ZERO,
+    Zxid::ZERO,
+    Zxid::ZERO,
+    Zxid(3 << 32 | 0xffff_fff0),
+    Zxid(5 << 32 | 0xffff_ffff),
+    Zxid(0x7fff_f000 << 32 | 0xfeff_fff0),
+];
+
+/// A voter's part in a quorum.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Its group.
+    pub group: usize,
+    /// How much it counts there.
+    pub weight: u32,
+}
 
 /// Which faults a run has. Each seed enables its own subset: with all of them at once, many would hide others.
 #[derive(Clone, Debug)]
@@ -33,7 +56,31 @@ pub struct Faults {
     pub silence: bool,
     /// Old snapshots and logs are purged after each snapshot.
     pub purges: bool,
-    /// Workers of the server.
+    /// Servers that vote. A server alone has no peers, and needs no vote.
+    pub voters: usize,
+    /// Servers that only learn.
+    pub observers: usize,
+    /// The voters' groups and weights; without any, each voter has one vote.
+    pub shares: Vec<Share>,
+    /// Where the history begins. Whatever came before is in every server's files.
+    pub begins_at: Zxid,
+    /// So many changes has an epoch.
+    pub epoch_changes: u32,
+    /// Followers let observers in, too.
+    pub observer_masters: bool,
+    /// Nothing gets from some servers to others for a while, one way or both, or only by way of one of them.
+    pub partitions: bool,
+    /// Connections between servers break, or go silent.
+    pub wire_cuts: bool,
+    /// Syncs take long for a while.
+    pub slow_syncs: bool,
+    /// A bit of what a server keeps changes by itself while the server is down.
+    pub decay: bool,
+    /// The servers' wall clocks differ by hours.
+    pub skew: bool,
+    /// Changes that a server keeps in memory for those that lag behind.
+    pub history_kept: usize,
+    /// Workers of a server.
     pub workers: usize,
     /// Clients.
     pub clients: usize,
@@ -47,6 +94,8 @@ pub struct Faults {
     pub compression: Compression,
     /// Whether closing a session lists the znodes that go.
     pub close_session_paths: bool,
+    /// Requests of a worker that may be under way.
+    pub requests_limit: Option<usize>,
     /// An error planted in the simulated host, to be found.
     pub bug: Option<Bug>,
 }
@@ -70,6 +119,32 @@ pub enum Bug {
     NoDirectorySync,
     /// The replica is told that nobody watches.
     ForgottenWatches,
+    /// What a leader sends while a follower gets in step counts as synced before it is.
+    InStepBeforeSync,
+    /// A server says that it has a leader's history as soon as it has heard of its epoch.
+    EpochBeforeHistory,
+    /// Epochs are never written.
+    ForgottenPromise,
+    /// A tree from the leader is taken over in memory only.
+    TreeInMemory,
+    /// History that is to be cut stays.
+    IgnoredTruncation,
+    /// A change that a follower should log is obeyed and not logged.
+    UnloggedChange,
+    /// A tree from the leader is installed and not synced.
+    TreeNotSynced,
+    /// History is cut in files only.
+    StaleTree,
+    /// What a role that is over had for the log comes after the log was cut.
+    LateAppend,
+    /// A leader leaves out the last change of an epoch when it brings a learner into step.
+    EpochEndLeftOut,
+    /// A follower acknowledges proposals before it says that it is in step.
+    EarlyAck,
+    /// Every server believes that it alone is a quorum.
+    LonelyQuorum,
+    /// An epoch whose file could not be written counts as accepted.
+    EpochInMemory,
 }
 
 impl Faults {
@@ -88,6 +163,18 @@ impl Faults {
             slow_readers: false,
             silence: false,
             purges: false,
+            voters: 1,
+            observers: 0,
+            shares: Vec::new(),
+            begins_at: Zxid::ZERO,
+            epoch_changes: EPOCH_CHANGES_MAX,
+            observer_masters: false,
+            partitions: false,
+            wire_cuts: false,
+            slow_syncs: false,
+            decay: false,
+            skew: false,
+            history_kept: 1_000,
             workers: 2,
             clients: 4,
             snapshot_every: 100,
@@ -95,6 +182,7 @@ impl Faults {
             preallocate_bytes: 4096,
             compression: Compression::None,
             close_session_paths: true,
+            requests_limit: None,
             bug: None,
         }
     }
@@ -127,8 +215,61 @@ impl Faults {
                 Compression::Snappy,
             ]),
             close_session_paths: !chance.one_in(4),
+            requests_limit: *chance.pick(&[None, None, Some(1), Some(3)]),
             bug: None,
+            ..Self::none()
         }
+    }
+
+    /// The subset that belongs to a seed, for an ensemble of a size that belongs to it, too.
+    pub fn of_ensemble(seed: u64) -> Self {
+        let mut chance = Chance::new(seed ^ 0x0dd5_10e5);
+        let voters = *chance.pick(&[3, 3, 3, 3, 5, 5, 7, 4]);
+        let shares = if chance.one_in(5) { shares(&mut chance, voters) } else { Vec::new() };
+        Self {
+            voters,
+            shares,
+            begins_at: *chance.pick(&BEGINNINGS),
+            epoch_changes: *chance.pick(&[EPOCH_CHANGES_MAX, EPOCH_CHANGES_MAX, 1_000, 200]),
+            decay: chance.one_in(4),
+            skew: chance.one_in(3),
+            observers: *chance.pick(&[0, 0, 0, 1, 2]),
+            observer_masters: seed % 2 == 1,
+            partitions: chance.one_in(2),
+            wire_cuts: chance.one_in(2),
+            slow_syncs: chance.one_in(3),
+            history_kept: *chance.pick(&[3, 30, 1_000]),
+            workers: 1 + chance.below(2),
+            clients: 3 + chance.below(5),
+            ..Self::of_seed(seed)
+        }
+    }
+
+    /// Whether these voters, by their places, are a quorum: more than half of the weight, in more than half of the
+    /// groups that weigh anything.
+    pub(crate) fn is_quorum(&self, has: impl Fn(usize) -> bool) -> bool {
+        if self.shares.is_empty() {
+            return 2 * (0..self.voters).filter(|at| has(*at)).count() > self.voters;
+        }
+        let mut groups: BTreeMap<usize, (u32, u32)> = BTreeMap::new();
+        for (at, share) in self.shares.iter().enumerate() {
+            let (all, present) = groups.entry(share.group).or_default();
+            *all += share.weight;
+            *present += if has(at) { share.weight } else { 0 };
+        }
+        let weighing = groups.values().filter(|(all, _)| *all > 0);
+        let won = weighing.clone().filter(|(all, present)| 2 * present > *all).count();
+        2 * won > weighing.count()
+    }
+
+    /// How many servers there are.
+    pub(crate) fn servers(&self) -> usize {
+        self.voters + self.observers
+    }
+
+    /// Whether the server has peers.
+    pub(crate) fn has_peers(&self) -> bool {
+        self.servers() > 1
     }
 
     /// The same with an error planted, and with what brings it to light.
@@ -136,8 +277,20 @@ impl Faults {
     pub fn with_bug(mut self, bug: Bug) -> Self {
         self.bug = Some(bug);
         match bug {
-            Bug::ReplyBeforeSync | Bug::NoDirectorySync => self.power_cuts = true,
-            Bug::DropLastRecord => self.kills = true,
+            Bug::ReplyBeforeSync | Bug::NoDirectorySync | Bug::InStepBeforeSync => self.power_cuts = true,
+            Bug::TreeNotSynced => (self.power_cuts, self.kills, self.history_kept) = (true, true, 3),
+            Bug::EpochInMemory => (self.kills, self.full_disk, self.sync_failures) = (true, true, true),
+            Bug::DropLastRecord
+            | Bug::EpochBeforeHistory
+            | Bug::ForgottenPromise
+            | Bug::TreeInMemory
+            | Bug::UnloggedChange => self.kills = true,
+            Bug::IgnoredTruncation
+            | Bug::StaleTree
+            | Bug::LateAppend
+            | Bug::EpochEndLeftOut
+            | Bug::EarlyAck
+            | Bug::LonelyQuorum => (self.kills, self.partitions) = (true, true),
             _ => {}
         }
         self
@@ -152,4 +305,15 @@ impl Faults {
     pub(crate) fn disk_faults(&self) -> bool {
         self.sync_failures || self.full_disk || self.deaths_in_disk
     }
+}
+
+/// Groups of voters that weigh differently, some nothing at all.
+fn shares(chance: &mut Chance, voters: usize) -> Vec<Share> {
+    let groups = *chance.pick(&[1, 1, 3]);
+    let share = |at: usize| Share {
+        group: at % groups,
+        // The first of each group weighs something, or nobody could ever lead.
+        weight: if at < groups { 1 } else { *chance.pick(&[0, 1, 1, 2]) },
+    };
+    (0..voters).map(share).collect()
 }

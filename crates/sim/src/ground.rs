@@ -5,16 +5,19 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use zoorum_proto::WallClock;
 use zoorum_server::Monotonic;
 use zoorum_server::replica::Now;
 
 use crate::chance::Chance;
 use crate::check::history::History;
+use crate::check::servers::Servers;
 use crate::check::sessions::Sessions;
 use crate::faults::Faults;
 use crate::network::{LinkId, Network, Side};
 use crate::trace::Trace;
+use crate::wires::{End, Wires};
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,8 +37,14 @@ pub(crate) enum Wake {
     Fault,
     /// Something that went wrong is over.
     Repair,
-    /// A process is started.
-    Start,
+    /// A process is started on a server.
+    Start(usize),
+    /// Something arrives at an end of a connection between servers.
+    Wire(End),
+    /// A connection between servers breaks.
+    Broken(End),
+    /// A call from one server to another is looked after.
+    Call(End),
 }
 
 /// What everything stands on.
@@ -43,18 +52,29 @@ pub(crate) enum Wake {
 pub(crate) struct Ground {
     pub(crate) faults: Faults,
     pub(crate) now: Duration,
-    pub(crate) wall_offset_ms: i64,
+    /// What each server's clock is ahead.
+    pub(crate) wall_offsets_ms: Vec<i64>,
     pub(crate) chance: Chance,
     pub(crate) trace: Trace,
     pub(crate) network: Network,
+    pub(crate) wires: Wires,
     pub(crate) history: History,
+    pub(crate) servers: Servers,
     pub(crate) sessions: Sessions,
     /// Connections that no worker has taken yet.
     pub(crate) accepts: Vec<LinkId>,
-    /// The power was cut since a process last recovered: the last write may be torn.
-    pub(crate) is_torn: bool,
     /// How often an operator had to repair a log, all of whose lost changes were never acknowledged.
     pub(crate) repairs: u64,
+    /// How often a server cut its history.
+    pub(crate) cuts: u64,
+    /// How often a server took a whole tree over.
+    pub(crate) trees: u64,
+    /// How often an operator emptied a server whose files had decayed.
+    pub(crate) emptied: u64,
+    /// How often a learner was supplied from a server's files.
+    pub(crate) supplies: u64,
+    /// Until when which server's syncs take how long.
+    pub(crate) slow_syncs: Vec<(Duration, Duration)>,
     /// Nothing goes wrong any more.
     pub(crate) is_healed: bool,
     /// Clients only stay connected.
@@ -68,19 +88,28 @@ pub(crate) struct Ground {
 pub(crate) struct Alarm(Option<Duration>);
 
 impl Ground {
-    pub(crate) fn new(chance: Chance, faults: Faults) -> Self {
+    pub(crate) fn new(mut chance: Chance, faults: Faults) -> Self {
+        let servers = faults.servers();
+        let skew = if faults.skew { 10_000_000 } else { 1 };
+        let wall_offsets_ms = (0..servers).map(|_| 1_700_000_000_000 + chance.below(skew) as i64).collect();
         Self {
-            history: History::new(faults.close_session_paths),
+            history: History::new(faults.close_session_paths, faults.begins_at),
+            servers: Servers::new(&faults),
+            wall_offsets_ms,
             faults,
             now: Duration::ZERO,
-            wall_offset_ms: 1_700_000_000_000,
             chance,
-            trace: Trace::default(),
+            trace: Trace::new(),
             network: Network::default(),
+            wires: Wires::default(),
             sessions: Sessions::default(),
             accepts: Vec::new(),
-            is_torn: false,
             repairs: 0,
+            cuts: 0,
+            trees: 0,
+            emptied: 0,
+            supplies: 0,
+            slow_syncs: vec![(Duration::ZERO, Duration::ZERO); servers],
             is_healed: false,
             is_quiet: false,
             queue: BinaryHeap::new(),
@@ -112,9 +141,18 @@ impl Ground {
         Monotonic(self.now)
     }
 
-    pub(crate) fn clocks(&self) -> Now {
-        let wall = WallClock(self.wall_offset_ms + self.now.as_millis() as i64);
+    /// A server's clocks.
+    pub(crate) fn clocks(&self, server: usize) -> Now {
+        let wall = WallClock(self.wall_offsets_ms[server] + self.now.as_millis() as i64);
         Now { monotonic: self.monotonic(), wall }
+    }
+
+    /// How much longer than usual a sync takes on a server.
+    pub(crate) fn sync_delay(&mut self, server: usize) -> Duration {
+        match self.slow_syncs.get(server) {
+            Some((until, longest)) if *until > self.now => self.chance.between(Duration::ZERO, *longest),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Sends what the connection takes; tells how much. `None`: it is broken.
@@ -123,6 +161,27 @@ impl Ground {
         let sent = self.network.send(&mut self.chance, self.now, id, to, bytes, &mut arrivals);
         arrivals.into_iter().for_each(|(at, id, side)| self.wake(at, Wake::Arrival(id, side)));
         sent
+    }
+
+    /// Sends to another server.
+    pub(crate) fn send_by_wire(&mut self, from: End, bytes: Bytes) {
+        for (at, end) in self.wires.send(&mut self.chance, self.now, from, bytes) {
+            self.wake(at, Wake::Wire(end));
+        }
+    }
+
+    /// A connection between servers breaks.
+    pub(crate) fn break_wire(&mut self, end: End) {
+        for (at, end) in self.wires.cut(&mut self.chance, self.now, end) {
+            self.wake(at, Wake::Wire(end));
+        }
+    }
+
+    /// A server closes its end.
+    pub(crate) fn close_wire(&mut self, end: End) {
+        if let Some((at, end)) = self.wires.close(&mut self.chance, self.now, end) {
+            self.wake(at, Wake::Wire(end));
+        }
     }
 
     /// A side closes its connection.

@@ -1,12 +1,13 @@
-//! The other world around a server: seeded network, disk and clock; clients, faults, and checkers.
+//! The other world around a server, or an ensemble: seeded network, disk and clock; clients, faults, and checkers.
 //!
 //! ```text
-//! simulation   whose turn it is; what goes wrong
+//! simulation   whose turn it is                          trouble  what goes wrong
 //! host         the loops of the real host, a step at a time, around the same server
 //! client       sessions, pipelined requests, watches set again
-//! network      bytes in order, late, cut anywhere        disk   what one process can do to a disk
+//! network      bytes in order, late, cut anywhere; wires: the same between servers
+//! disk         what one process can do to a disk
 //! model        every state that the tree should have had
-//! check        history, replies, watches, sessions
+//! check        history, replies, watches, sessions; what servers keep, and say to each other
 //! ```
 //!
 //! One thread, virtual time, and one seed from which all chance is drawn: the same seed is the same run, so a
@@ -24,7 +25,11 @@ mod model;
 mod network;
 mod plant;
 mod simulation;
+mod sum;
 mod trace;
+mod trouble;
+mod wires;
 
 pub use faults::{Bug, Faults};
 pub use simulation::{Report, Simulation};
+pub use sum::Sum;

@@ -1,22 +1,24 @@
-//! One run: a server, its clients, and everything that can happen to them.
+//! One run: a server or an ensemble, its clients, and everything that can happen to them.
 
 use std::time::Duration;
 
 use zoorum_proto::Zxid;
-use zoorum_storage::Disk;
-use zoorum_storage::memory::MemoryDisk;
+use zoorum_zab::LinkEvent;
 
 use crate::chance::Chance;
 use crate::check::{Checked, ensure};
 use crate::client::{Client, Listener};
-use crate::faults::{Bug, Faults};
+use crate::faults::Faults;
 use crate::ground::{Ground, Wake};
-use crate::host::{self, Failed, Process, Step};
+use crate::host::{self, Place, Process, Step};
 use crate::model::compare;
-use crate::network::Side;
+use crate::network::{LinkId, Side};
+use crate::wires::{Call, End};
 
-/// After the last fault, every client has an answer by then.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// After the last fault, every client has an answer by then, and every server serves.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// How long a call that does not get through waits before it tries again.
+const CALL_AGAIN: Duration = Duration::from_millis(50);
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,39 +35,50 @@ pub struct Report {
     pub processes: u64,
     /// How often a log had to be repaired by hand after a power cut.
     pub repairs: u64,
+    /// Terms of office of leaders.
+    pub terms: u64,
+    /// How often a server cut its history at a leader's word.
+    pub cuts: u64,
+    /// How often a server took over a leader's tree.
+    pub trees: u64,
+    /// How often a server was emptied whose files had decayed.
+    pub emptied: u64,
+    /// How often a learner was supplied from files.
+    pub supplies: u64,
 }
 
-/// A server with its clients, in one thread, on virtual time, all chance drawn from one seed.
+/// Servers with their clients, in one thread, on virtual time, all chance drawn from one seed.
 pub struct Simulation {
     seed: u64,
-    ground: Ground,
-    snapshots: MemoryDisk,
-    logs: MemoryDisk,
-    process: Option<Process>,
-    processes: u64,
+    pub(crate) ground: Ground,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) processes: u64,
     clients: Vec<Client>,
 }
 
+/// A server, whether it runs or not.
+pub(crate) struct Server {
+    pub(crate) place: Place,
+    pub(crate) process: Option<Process>,
+}
+
 impl Simulation {
-    /// A server on an empty disk, and clients that will connect.
+    /// Servers on empty disks, and clients that will connect.
     pub fn new(seed: u64, faults: Faults) -> Self {
         let count = faults.clients;
         let mut ground = Ground::new(Chance::new(seed), faults);
-        ground.wake(Duration::ZERO, Wake::Start);
+        let servers = (0..ground.faults.servers()).map(|number| {
+            ground.wake(Duration::ZERO, Wake::Start(number));
+            let place = Place::new(number, &ground.faults);
+            Server { place, process: None }
+        });
+        let servers = servers.collect();
         ground.wake(Duration::from_millis(300), Wake::Fault);
         let mut clients: Vec<_> = (0..count).map(Client::new).collect();
         for (number, client) in clients.iter_mut().enumerate() {
             client.alarm.set(&mut ground, Duration::ZERO, Wake::Client(number));
         }
-        Self {
-            seed,
-            ground,
-            snapshots: MemoryDisk::new(),
-            logs: MemoryDisk::new(),
-            process: None,
-            processes: 0,
-            clients,
-        }
+        Self { seed, ground, servers, processes: 0, clients }
     }
 
     /// Lets so much virtual time pass.
@@ -82,7 +95,7 @@ impl Simulation {
         self.ground.now = until;
     }
 
-    /// Ends all faults; then every client must get an answer, and soon.
+    /// Ends all faults; then every client must get an answer, every server serve, and soon.
     ///
     /// # Panics
     ///
@@ -96,35 +109,67 @@ impl Simulation {
             self.run_for(Duration::from_millis(500));
             let is_served =
                 self.clients.iter().zip(&before).all(|(client, before)| client.answers > before + 1);
-            if is_served {
+            let serves = |server: &Server| server.process.as_ref().is_some_and(Process::serves);
+            if is_served && self.servers.iter().all(serves) {
                 return;
             }
         }
         let stuck =
             self.clients.iter().zip(&before).position(|(client, before)| client.answers <= before + 1);
-        self.require(Err(format!("client {stuck:?} got no answer in {PATIENCE:?} without faults")));
+        let idle =
+            self.servers.iter().position(|server| !server.process.as_ref().is_some_and(Process::serves));
+        self.require(Err(format!(
+            "client {stuck:?} got no answer in {PATIENCE:?} without faults; of servers, {idle:?} does not serve"
+        )));
     }
 
-    /// Lets clients only keep their sessions, until all others have expired; then the tree must be the model's.
+    /// Lets clients only keep their sessions, until all others have expired; then the trees must be the model's.
     ///
     /// # Panics
     ///
-    /// If it is not, or anything else is wrong.
+    /// If one is not, or anything else is wrong.
     pub fn settle(&mut self) {
         self.ground.is_quiet = true;
-        let before = self.ground.history.model.last();
-        self.run_for(Duration::from_millis(host::TIMEOUT_MAX_MS as u64) + 6 * host::TICK);
+        // A new leader gives every session its whole time again.
+        let (mut before, mut terms) = (self.ground.history.model.last(), None);
+        while terms != Some(self.ground.servers.terms()) {
+            terms = Some(self.ground.servers.terms());
+            before = self.ground.history.model.last();
+            self.run_for(Duration::from_millis(host::TIMEOUT_MAX_MS as u64) + 6 * host::TICK);
+        }
+        let deadline = self.ground.now + 4 * host::TICK;
+        while !self.is_even() && self.ground.now < deadline {
+            self.run_for(host::TICK / 10);
+        }
         let checked = self.check_settled(before);
         self.require(checked);
     }
 
     /// A run from beginning to end.
+    ///
+    /// # Panics
+    ///
+    /// If anything is wrong.
     pub fn run(seed: u64, faults: Faults) -> Report {
-        let mut simulation = Self::new(seed, faults);
-        simulation.run_for(Duration::from_secs(20));
-        simulation.heal();
-        simulation.settle();
-        simulation.report()
+        Self::new(seed, faults).run_to_end()
+    }
+
+    /// Everything that belongs to a run.
+    ///
+    /// # Panics
+    ///
+    /// If anything is wrong.
+    pub fn run_to_end(mut self) -> Report {
+        let length = if self.ground.faults.has_peers() { 30 } else { 20 };
+        self.run_for(Duration::from_secs(length));
+        self.heal();
+        self.settle();
+        self.report()
+    }
+
+    /// From now on every line of what happens is printed.
+    pub fn print_trace(&mut self) {
+        self.ground.trace.is_loud = true;
     }
 
     /// What the run has come to so far.
@@ -132,18 +177,24 @@ impl Simulation {
         Report {
             hash: self.ground.trace.hash(),
             simulated: self.ground.now,
-            commits: self.ground.history.model.last().0 as u64,
+            commits: self.ground.history.model.count() as u64,
             answers: self.clients.iter().map(|client| client.answers).sum(),
             processes: self.processes,
             repairs: self.ground.repairs,
+            terms: self.ground.servers.terms() as u64,
+            cuts: self.ground.cuts,
+            trees: self.ground.trees,
+            emptied: self.ground.emptied,
+            supplies: self.ground.supplies,
         }
     }
 
     fn require(&self, checked: Checked) {
         let Err(error) = checked else { return };
+        let alone = if self.ground.faults.has_peers() { "" } else { " --alone" };
         panic!(
             "{error}\n\nseed {seed}, after {now:?}, under {faults:?}; the last of what happened:\n{tail}\
-             {error}\nreplay: ZOORUM_SIM_SEED={seed} cargo test -p zoorum-sim --test campaign",
+             {error}\nreplay: cargo run --release -p zoorum-sim -- --seed {seed} --trace{alone}",
             seed = self.seed,
             now = self.ground.now,
             faults = self.ground.faults,
@@ -151,11 +202,24 @@ impl Simulation {
         );
     }
 
+    /// Whether every server has everything.
+    fn is_even(&self) -> bool {
+        let last = self.ground.history.model.last();
+        self.running().all(|process| process.tree().last_zxid() == last)
+    }
+
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Process> {
+        self.servers.iter().filter_map(|server| server.process.as_ref())
+    }
+
     /// Clients were quiet since `before`.
     fn check_settled(&self, before: Zxid) -> Checked {
-        let Some(process) = &self.process else { return Err("no process serves".to_owned()) };
         let model = &self.ground.history.model;
-        compare(model, process.tree(), model.last())?;
+        for server in &self.servers {
+            let Some(process) = &server.process else { return Err("no process serves".to_owned()) };
+            compare(model, process.tree(), model.last())
+                .map_err(|error| format!("server {}: {error}", process.place + 1))?;
+        }
         for (session, _) in model.sessions_at(before) {
             if model.session_now(session).is_none() {
                 continue;
@@ -174,74 +238,67 @@ impl Simulation {
         Ok(())
     }
 
+    /// Where a process runs, if it still does.
+    fn server_of(&self, number: u64) -> Option<usize> {
+        self.servers.iter().position(|server| server.process.as_ref().is_some_and(|it| it.number == number))
+    }
+
     fn step(&mut self, whom: Wake) -> Checked {
-        let Self { ground, process, .. } = self;
-        let stepped = match (whom, process) {
-            (Wake::Worker(number, worker), Some(process)) if process.number == number => {
-                process.step_worker(ground, worker)?
+        match whom {
+            Wake::Worker(number, _) | Wake::Replica(number) | Wake::Snapshot(number) => {
+                let Some(at) = self.server_of(number) else { return Ok(()) };
+                self.step_process(at, whom)?;
             }
-            (Wake::Replica(number), Some(process)) if process.number == number => {
-                process.step_replica(ground)?
-            }
-            (Wake::Snapshot(number), Some(process)) if process.number == number => {
-                process.step_snapshot(ground)?
-            }
-            (Wake::Worker(..) | Wake::Replica(_) | Wake::Snapshot(_), _) => Step::Done,
-            (Wake::Writable(number, worker, link), process) => {
-                if let Some(process) = process.as_mut().filter(|process| process.number == number) {
+            Wake::Writable(number, worker, link) => {
+                let at = self.server_of(number);
+                let Self { ground, servers, .. } = self;
+                if let Some(process) = at.and_then(|at| servers[at].process.as_mut()) {
                     process.on_socket(ground, worker, Some(link));
                 }
-                Step::Done
             }
-            (Wake::Arrival(link, side), _) => {
-                self.arrive(link, side)?;
-                Step::Done
-            }
-            (Wake::Client(number), _) => {
-                self.act(number)?;
-                Step::Done
-            }
-            (Wake::Fault, _) => {
-                self.fault();
-                Step::Done
-            }
-            (Wake::Repair, _) => {
-                self.repair();
-                Step::Done
-            }
-            (Wake::Start, _) => {
-                self.start()?;
-                Step::Done
-            }
-        };
-        self.look_after_process(&stepped);
+            Wake::Arrival(link, side) => self.arrive(link, side)?,
+            Wake::Client(number) => self.act(number)?,
+            Wake::Wire(end) => self.arrive_by_wire(end),
+            Wake::Broken(end) => self.ground.break_wire(end),
+            Wake::Call(end) => self.answer(end),
+            Wake::Fault => self.fault(),
+            Wake::Repair => self.repair(),
+            Wake::Start(at) => self.start(at)?,
+        }
         Ok(())
     }
 
-    /// Whether the process has died, by its own decision or in an operation of the disk.
-    fn look_after_process(&mut self, stepped: &Step) {
-        let Some(process) = &self.process else { return };
+    fn step_process(&mut self, at: usize, whom: Wake) -> Checked {
+        let Self { ground, servers, .. } = self;
+        let Some(process) = &mut servers[at].process else { return Ok(()) };
+        let stepped = match whom {
+            Wake::Worker(_, worker) => process.step_worker(ground, worker)?,
+            Wake::Snapshot(_) => process.step_snapshot(ground)?,
+            _ => process.step_replica(ground)?,
+        };
         process.check_invariants();
+        // The process may have died by its own decision, or in an operation of the disk.
         if let Step::Stop = stepped {
-            self.crash(false);
+            let place = &mut servers[at].place;
+            place.is_condemned = place.is_decayed;
+            self.crash(at, false);
         } else if !process.life.is_alive() {
             let cuts_power = self.ground.faults.power_cuts && self.ground.chance.one_in(2);
-            self.crash(cuts_power);
+            self.crash(at, cuts_power);
         }
+        Ok(())
     }
 
-    fn arrive(&mut self, link: crate::network::LinkId, side: Side) -> Checked {
-        let ground = &mut self.ground;
-        ground.network.arrive(ground.now, link, side);
-        let Some(found) = ground.network.link(link) else { return Ok(()) };
+    fn arrive(&mut self, link: LinkId, side: Side) -> Checked {
+        self.ground.network.arrive(self.ground.now, link, side);
+        let Some(found) = self.ground.network.link(link) else { return Ok(()) };
+        let (client, number, worker) = (found.client, found.process, found.worker);
         match side {
-            Side::Client => {
-                let client = found.client;
-                self.clients[client].receive(ground)
-            }
+            Side::Client => self.clients[client].receive(&mut self.ground),
             Side::Server => {
-                let (number, worker) = (found.process, found.worker);
-                if let Some(process) = self.process.as_mut().filter(|process| process.number == number) {
+                let at = self.server_of(number);
+                let Self { ground, servers, .. } = self;
+                if let Some(process) = at.and_then(|at| servers[at].process.as_mut()) {
                     process.on_socket(ground, worker, None);
                 }
                 Ok(())
@@ -249,148 +306,74 @@ impl Simulation {
         }
     }
 
+    /// Something arrives at a server from one of its peers.
+    fn arrive_by_wire(&mut self, end: End) {
+        match self.ground.wires.arrive(self.ground.now, end) {
+            Err(again_at) => self.ground.wake(again_at, Wake::Wire(end)),
+            Ok(None) => {}
+            Ok(Some(event)) => {
+                let at = self.server_of(end.0);
+                let Self { ground, servers, .. } = self;
+                if let Some(process) = at.and_then(|at| servers[at].process.as_mut()) {
+                    process.on_wire(ground, event);
+                }
+            }
+        }
+    }
+
+    /// A server has called another.
+    fn answer(&mut self, end: End) {
+        let Some(call) = self.ground.wires.take_call(end) else { return };
+        let Some(from) = self.server_of(end.0) else { return };
+        let Call { to, door, until, .. } = call;
+        let wires = &self.ground.wires;
+        let is_blocked = wires.is_blocked(from, to) || wires.is_blocked(to, from);
+        let Self { ground, servers, .. } = self;
+        if is_blocked && ground.now < until {
+            ground.wires.call(end, call);
+            return ground.wake(ground.now + CALL_AGAIN, Wake::Call(end));
+        }
+        let callee = servers.get_mut(to).and_then(|server| server.process.as_mut());
+        let callee = callee.filter(|process| !is_blocked && process.is_open(door));
+        let answered = callee.and_then(|process| {
+            let link = process.let_in(ground, door, from)?;
+            Some((process.number, link))
+        });
+        if let Some(other) = answered {
+            ground.wires.connect(&mut ground.chance, (from, end), (to, other));
+        }
+        let Some(process) = &mut servers[from].process else { return };
+        match answered {
+            Some(_) => process.on_answered(ground, end.1, door),
+            None => {
+                let reason = format!("server {} does not answer at {door:?}", to + 1);
+                process.on_wire(ground, LinkEvent::Closed { link: end.1, reason });
+            }
+        }
+    }
+
     fn act(&mut self, number: usize) -> Checked {
-        let Self { ground, process, clients, .. } = self;
+        let Self { ground, servers, clients, .. } = self;
         let client = &mut clients[number];
         if !client.alarm.take(ground.now) {
             return Ok(());
         }
-        let listener = process
-            .as_ref()
-            .map(|process| Listener { process: process.number, workers: process.worker_count() });
+        let running: Vec<&Process> = servers.iter().filter_map(|server| server.process.as_ref()).collect();
+        let listener = (!running.is_empty()).then(|| {
+            let process = if running.len() > 1 { ground.chance.pick(&running) } else { &running[0] };
+            Listener { process: process.number, workers: process.worker_count() }
+        });
         client.act(ground, listener)?;
         for link in std::mem::take(&mut ground.accepts) {
-            if let (Some(process), Some(worker)) =
-                (process.as_mut(), ground.network.link(link).map(|link| link.worker))
-            {
+            let Some((number, worker)) = ground.network.link(link).map(|link| (link.process, link.worker))
+            else {
+                continue;
+            };
+            let mut processes = servers.iter_mut().filter_map(|server| server.process.as_mut());
+            if let Some(process) = processes.find(|process| process.number == number) {
                 process.accept(ground, worker, link);
             }
         }
         Ok(())
-    }
-
-    fn start(&mut self) -> Checked {
-        if self.process.is_some() {
-            return Ok(());
-        }
-        self.processes += 1;
-        let Self { ground, snapshots, logs, .. } = self;
-        let dies = ground.faults.deaths_in_disk && !ground.is_healed && ground.chance.one_in(2);
-        let dies_after = dies.then(|| {
-            let longest = *ground.chance.pick(&[3, 30, 1_000]);
-            ground.chance.below(longest) as u32
-        });
-        if ground.faults.bug == Some(Bug::DropLastRecord) {
-            crate::plant::drop_last_record(logs);
-        }
-        match host::start(ground, self.processes, snapshots, logs, dies_after) {
-            Ok(process) => {
-                self.process = Some(process);
-                Ok(())
-            }
-            Err(Failed::Wrong(error)) => Err(error),
-            Err(Failed::ForNow) => {
-                if ground.faults.power_cuts && ground.chance.one_in(2) {
-                    self.lose_power();
-                }
-                let at = self.ground.now + self.ground.chance.millis(20, 500);
-                self.ground.wake(at, Wake::Start);
-                Ok(())
-            }
-        }
-    }
-
-    /// The process dies. Another is started after a while.
-    fn crash(&mut self, cuts_power: bool) {
-        let Some(process) = self.process.take() else { return };
-        self.ground.note(format_args!("process {} dies", process.number));
-        process.end(&mut self.ground);
-        if cuts_power {
-            self.lose_power();
-        }
-        let pause = if self.ground.chance.one_in(5) {
-            self.ground.chance.millis(100, 6_000)
-        } else {
-            self.ground.chance.millis(1, 200)
-        };
-        let at = self.ground.now + pause;
-        self.ground.wake(at, Wake::Start);
-    }
-
-    fn lose_power(&mut self) {
-        self.ground.note(format_args!("the power is cut"));
-        self.ground.is_torn = true;
-        if self.ground.chance.one_in(4) {
-            self.snapshots.crash_hard();
-            self.logs.crash_hard();
-        } else {
-            self.snapshots.crash(self.ground.chance.number());
-            self.logs.crash(self.ground.chance.number());
-        }
-    }
-
-    /// One fault of those that are enabled, if its turn has come.
-    fn fault(&mut self) {
-        if self.ground.is_healed {
-            return;
-        }
-        let next = self.ground.now + self.ground.chance.millis(20, 1_500);
-        self.ground.wake(next, Wake::Fault);
-        let faults = self.ground.faults.clone();
-        match self.ground.chance.below(8) {
-            0 if faults.kills => self.crash(false),
-            1 if faults.power_cuts => self.crash(true),
-            2 if faults.sync_failures => {
-                self.ground.note(format_args!("syncs fail"));
-                let which = self.ground.chance.below(3);
-                self.logs.fail_syncs(which != 0);
-                self.snapshots.fail_syncs(which != 1);
-                self.repair_soon();
-            }
-            3 if faults.full_disk => {
-                self.ground.note(format_args!("the disk is full"));
-                let room = self.ground.chance.below(3_000) as u64;
-                self.logs.limit_room(Some(room));
-                self.snapshots.limit_room(Some(room));
-                self.repair_soon();
-            }
-            4 if faults.clock_jumps => {
-                let jump = self.ground.chance.below(20_000_000) as i64 - 10_000_000;
-                self.ground.note(format_args!("the wall clock jumps by {jump} ms"));
-                self.ground.wall_offset_ms += jump;
-            }
-            5 if faults.pauses => {
-                if let Some(process) = &mut self.process {
-                    process.pause(&mut self.ground);
-                }
-            }
-            6 if faults.half_open => self.swallow_one(),
-            _ => {}
-        }
-    }
-
-    fn swallow_one(&mut self) {
-        let Some(process) = &self.process else { return };
-        let links = self.ground.network.of_process(process.number);
-        if !links.is_empty() {
-            let link = *self.ground.chance.pick(&links);
-            let side = if self.ground.chance.one_in(2) { Side::Server } else { Side::Client };
-            self.ground.note(format_args!("nothing more of {link:?} reaches the {side:?}"));
-            self.ground.network.swallow(link, side);
-        }
-    }
-
-    fn repair_soon(&mut self) {
-        let at = self.ground.now + self.ground.chance.millis(10, 2_000);
-        self.ground.wake(at, Wake::Repair);
-    }
-
-    fn repair(&mut self) {
-        for disk in [&self.logs, &self.snapshots] {
-            disk.fail_syncs(false);
-            disk.limit_room(None);
-        }
-        self.ground
-            .note(format_args!("the disk works, with {} logs", self.logs.list().map_or(0, |l| l.len())));
     }
 }

@@ -8,6 +8,8 @@ fn the_same_seed_is_the_same_run() {
         let first = Simulation::run(seed, Faults::of_seed(seed));
         assert_eq!(first, Simulation::run(seed, Faults::of_seed(seed)), "seed {seed}");
     }
+    let first = Simulation::run(5, Faults::of_ensemble(5));
+    assert_eq!(first, Simulation::run(5, Faults::of_ensemble(5)), "an ensemble");
 }
 
 #[test]

@@ -4,6 +4,9 @@
 //! disk       what a disk must promise: the floor under everything here; memory: one that loses power
 //! log        appending and syncing; reading, with a torn end told from damage; repair
 //! snapshot   writing and reading; recover: both together, back into a tree
+//! history    the log read back for a server that lags behind; joints: where epochs meet without a hole
+//! truncate   giving up the end of the history; install: replacing all of it by a state that was received
+//! epochs     what was promised to leaders; force_snap: that only a snapshot can help
 //! purge      removing what is no longer needed; check: a report on every file, for operators
 //! ```
 //!
@@ -15,17 +18,34 @@
 
 pub mod check;
 pub mod disk;
+mod epochs;
+mod force_snap;
+mod history;
+mod install;
+mod joints;
 pub mod log;
 pub mod memory;
 pub mod name;
 mod purge;
 mod recover;
+mod small;
 pub mod snapshot;
+mod supply;
+mod truncate;
+mod walk;
 mod window;
 
 pub use disk::{Disk, DiskFile, Entry};
+pub use epochs::{EpochError, EpochWarning, Epochs};
+pub use force_snap::{ForceSnap, ForceSnapError};
+pub use history::{History, HistoryError, history};
+pub use install::{InstallError, Staged};
+pub use joints::{Joint, Joints, JointsError};
 pub use log::repair::{RepairError, Repaired, repair_tail};
 pub use log::{LogError, LogOptions, Synced, Tail, TxnLog};
 pub use purge::{KEEP_MIN, PurgeError, Purged, purge};
 pub use recover::{RecoverError, RecoverOptions, RecoverWarning, Recovered, recover};
 pub use snapshot::{Compression, SnapshotError, SnapshotOptions, SnapshotReadError, SnapshotWriter};
+pub use supply::{Supply, SupplyError};
+pub use truncate::{TruncateError, Truncated, Truncation, Untruncatable, truncate};
+pub use walk::Broken;

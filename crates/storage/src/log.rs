@@ -33,6 +33,9 @@ pub const HEADER_LENGTH: u64 = 16;
 pub(crate) const RECORD_HEADER_LENGTH: usize = 12;
 /// Bytes of a record besides its payload.
 pub(crate) const RECORD_OVERHEAD: usize = RECORD_HEADER_LENGTH + 1;
+/// Most bytes that are written before they are synced. A failed sync leaves no more in doubt, however large the
+/// batch: recovery writes so much anew.
+pub(crate) const UNSYNCED_MAX: usize = 4 << 20;
 /// Ends each record: `B`.
 pub(crate) const END_OF_RECORD: u8 = 0x42;
 /// No payload is shorter: the header of a transaction.

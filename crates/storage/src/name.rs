@@ -4,8 +4,10 @@
 //! log.<zxid>                        zxid of the first record
 //! snapshot.<zxid>[.gz|.snappy]      zxid of the last change in it
 //! tmp-snapshot-<zxid>               a snapshot being written: a name that ZooKeeper takes no notice of
+//! install-<name>                    a snapshot that was received, or its log, about to get their names
 //! corrupt-<name>                    a snapshot that could not be read, moved aside
-//! cut-log.<zxid>-<offset>           what a repair cut off a log
+//! cut-log.<zxid>-<offset>           what a repair or a truncation cut off a log
+//! replaced-<name>                   a snapshot or log of a history that was given up, moved aside
 //! ```
 //!
 //! The zxid is lower-case hex without leading zeroes. Anything else is not ours: neither read nor removed.
@@ -19,6 +21,11 @@ use crate::disk::Entry;
 
 /// What the names of snapshots being written begin with.
 pub(crate) const TEMPORARY_PREFIX: &str = "tmp-snapshot-";
+
+/// What the names of files that are to become the state begin with.
+pub(crate) const INSTALL_PREFIX: &str = "install-";
+/// What the names of files that were the state begin with.
+pub(crate) const REPLACED_PREFIX: &str = "replaced-";
 
 /// A transaction log in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +67,41 @@ pub(crate) fn temporary_name(zxid: Zxid) -> String {
 
 pub(crate) fn rejected_name(name: &str) -> String {
     format!("corrupt-{name}")
+}
+
+/// Of a tree that is being received.
+pub(crate) fn received_name(zxid: Zxid) -> String {
+    format!("{TEMPORARY_PREFIX}received-{:x}", zxid.0)
+}
+
+pub(crate) fn install_name(name: &str) -> String {
+    format!("{INSTALL_PREFIX}{name}")
+}
+
+pub(crate) fn replaced_name(name: &str) -> String {
+    format!("{REPLACED_PREFIX}{name}")
+}
+
+/// Files that were moved aside, by their old names.
+pub(crate) fn replaced(entries: &[Entry]) -> Vec<Entry> {
+    let old_name = |entry: &Entry| {
+        let name = entry.name.strip_prefix(REPLACED_PREFIX)?.to_owned();
+        Some(Entry { name, ..entry.clone() })
+    };
+    entries.iter().filter_map(old_name).collect()
+}
+
+/// The name of what was cut off a log at a place.
+pub(crate) fn cut_name(name: &str, offset: u64) -> String {
+    format!("cut-{name}-{offset:x}")
+}
+
+/// The logs that can hold changes after `zxid`: the last that begins before them, and all later ones.
+pub(crate) fn logs_after(logs: &[LogFile], zxid: Zxid) -> &[LogFile] {
+    let later = logs.partition_point(|file| file.zxid <= zxid);
+    let begins_exactly = logs.get(later).is_some_and(|file| file.zxid == zxid.next());
+    let first = if begins_exactly { later } else { later.saturating_sub(1) };
+    &logs[first..]
 }
 
 /// The logs among `entries`, oldest first.
@@ -144,5 +186,15 @@ mod tests {
         ];
         let found: Vec<_> = snapshots(&entries(&names)).into_iter().map(|file| file.name).collect();
         assert_eq!(found, ["snapshot.100.snappy", "snapshot.9c", "snapshot.9c.gz", "snapshot.0"]);
+    }
+
+    #[test]
+    fn the_file_that_holds_the_next_change_need_not_be_named_by_it() {
+        let logs = logs(&entries(&["log.1", "log.a", "log.14"]));
+        let rows = [(0, 0), (5, 0), (8, 0), (9, 1), (10, 1), (18, 1), (19, 2), (100, 2)];
+        for (zxid, first) in rows {
+            assert_eq!(logs_after(&logs, Zxid(zxid)), &logs[first..], "after {zxid}");
+        }
+        assert_eq!(logs_after(&[], Zxid(5)), []);
     }
 }

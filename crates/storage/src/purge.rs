@@ -2,7 +2,8 @@
 //!
 //! The `keep` newest snapshots stay, and every log that any of them needs: the one that is open when the oldest
 //! of them was taken, and all later. A snapshot counts only if every seal in it is right; ZooKeeper counts
-//! each that has the right last bytes, and so can remove the last good one.
+//! each that has the right last bytes, and so can remove the last good one. What was moved aside because another
+//! history took its place goes as soon as it is older than all that stays.
 
 use std::io;
 use std::path::PathBuf;
@@ -65,8 +66,9 @@ pub fn purge<D: Disk>(
         let directory = disk.path("");
         move |source| PurgeError::Io { directory, source: Arc::new(source) }
     };
-    let snapshot_files = name::snapshots(&snapshots.list().map_err(failed(snapshots))?);
-    let log_files = name::logs(&logs.list().map_err(failed(logs))?);
+    let snapshot_entries = snapshots.list().map_err(failed(snapshots))?;
+    let log_entries = logs.list().map_err(failed(logs))?;
+    let (snapshot_files, log_files) = (name::snapshots(&snapshot_entries), name::logs(&log_entries));
     let mut kept: Vec<Zxid> = Vec::new();
     for file in &snapshot_files {
         // Two of one zxid, packed differently, are one state.
@@ -91,6 +93,12 @@ pub fn purge<D: Disk>(
     let first_needed = log_files.iter().rev().map(|file| file.zxid).find(|&zxid| zxid <= oldest);
     for file in log_files.iter().filter(|file| first_needed.is_some_and(|needed| file.zxid < needed)) {
         remove(logs, &file.name);
+    }
+    for file in name::snapshots(&name::replaced(&snapshot_entries)).iter().filter(|file| file.zxid < oldest) {
+        remove(snapshots, &name::replaced_name(&file.name));
+    }
+    for file in name::logs(&name::replaced(&log_entries)).iter().filter(|file| file.zxid < oldest) {
+        remove(logs, &name::replaced_name(&file.name));
     }
     snapshots.sync_directory().map_err(failed(snapshots))?;
     logs.sync_directory().map_err(failed(logs))?;

@@ -5,10 +5,12 @@
 //! The rules for what a crash can leave behind are those of [`crate::log::scan`].
 //!
 //! **Promise.** On success everything that the tree holds is durable, the newest log ends with a sound record,
-//! and names of files to come are free. On failure no file was touched.
+//! and names of files to come are free. On failure no file was touched, but that the installation of a received
+//! state was completed if a crash had interrupted it.
 //!
 //! **Source.** Apache ZooKeeper 3.9, but for the cases in which it goes on with changes lost.
 
+mod growth;
 mod replay;
 mod report;
 
@@ -16,13 +18,15 @@ use std::io;
 use std::sync::Arc;
 
 use zoorum_proto::Zxid;
+use zoorum_proto::mode::OwnerReading;
 use zoorum_proto::snapshot::{SnapshotAcl, SnapshotNode, SnapshotSession};
 use zoorum_tree::{Loader, Tree};
 
-use crate::disk::{Disk, DiskFile};
-use crate::log::Tail;
+use crate::disk::{Disk, DiskFile, read_full_at};
+use crate::install;
 use crate::log::repair::cut;
 use crate::log::scan::{LogScanner, Step};
+use crate::log::{Tail, UNSYNCED_MAX};
 use crate::name::{self, LogFile, SnapshotFile, TEMPORARY_PREFIX};
 use crate::snapshot::{self, Sink, SnapshotDigest, SnapshotReadError};
 
@@ -34,6 +38,8 @@ pub use report::{RecoverError, RecoverWarning};
 pub struct RecoverOptions {
     /// Seed of the tree's hash tables.
     pub seed: u64,
+    /// How the tree reads what kind a znode is of.
+    pub owners: OwnerReading,
     /// Whether logs without any snapshot are the whole history (`snapshot.trust.empty`), as release 3.4 could
     /// leave it. Otherwise the snapshot counts as lost.
     pub trust_empty: bool,
@@ -53,6 +59,7 @@ impl Default for RecoverOptions {
     fn default() -> Self {
         Self {
             seed: 0,
+            owners: OwnerReading::default(),
             trust_empty: false,
             db_autocreate: true,
             digest: true,
@@ -91,9 +98,10 @@ pub fn recover<D: Disk>(
     logs: &D,
     options: &RecoverOptions,
 ) -> Result<Recovered, RecoverError> {
+    install::complete(snapshots, logs)?;
     let log_files = name::logs(&list(logs)?);
     let snapshot_files = name::snapshots(&list(snapshots)?);
-    let base = match newest_usable(snapshots, &snapshot_files, options.seed)? {
+    let base = match newest_usable(snapshots, &snapshot_files, options)? {
         (Some(loaded), rejected) => Base::of(loaded, rejected),
         (None, rejected) => base_without_snapshot(logs, &log_files, rejected, options)?,
     };
@@ -164,11 +172,11 @@ fn list<D: Disk>(disk: &D) -> Result<Vec<crate::disk::Entry>, RecoverError> {
 fn newest_usable<D: Disk>(
     disk: &D,
     files: &[SnapshotFile],
-    seed: u64,
+    options: &RecoverOptions,
 ) -> Result<(Option<Loaded>, Rejected), RecoverError> {
     let mut rejected = Vec::new();
     for file in files {
-        match load(disk, file, seed) {
+        match load(disk, file, options) {
             Ok(loaded) => return Ok((Some(loaded), rejected)),
             Err(why) => rejected.push((file.clone(), why)),
         }
@@ -184,9 +192,13 @@ fn no_valid_snapshot<D: Disk>(disk: &D, rejected: Rejected) -> RecoverError {
     RecoverError::NoValidSnapshot { directory: disk.path(""), reasons }
 }
 
-fn load<D: Disk>(disk: &D, file: &SnapshotFile, seed: u64) -> Result<Loaded, SnapshotReadError> {
+fn load<D: Disk>(
+    disk: &D,
+    file: &SnapshotFile,
+    options: &RecoverOptions,
+) -> Result<Loaded, SnapshotReadError> {
     snapshot::looks_whole(disk, file)?;
-    let mut sink = TreeSink(Loader::new(seed));
+    let mut sink = TreeSink(Loader::with_owners(options.seed, options.owners));
     let summary = snapshot::read(disk, file, &mut sink)?;
     let tree = sink.0.finish(file.zxid).map_err(|reason| SnapshotReadError::Node {
         file: disk.path(&file.name),
@@ -206,6 +218,10 @@ impl Sink for TreeSink {
 
     fn acl(&mut self, acl: SnapshotAcl<'_>) {
         self.0.acl(acl);
+    }
+
+    fn expect(&mut self, nodes: u64) {
+        self.0.expect(nodes);
     }
 
     fn node(&mut self, node: &SnapshotNode<'_>) -> Result<(), String> {
@@ -237,7 +253,8 @@ fn base_without_snapshot<D: Disk>(
         }
         None => {}
     }
-    Ok(Base { tree: Tree::new(options.seed), digest: None, used: None, rejected, warnings })
+    let tree = Tree::with_owners(options.seed, options.owners);
+    Ok(Base { tree, digest: None, used: None, rejected, warnings })
 }
 
 /// The first log that holds a record.
@@ -264,7 +281,8 @@ fn check_acls(tree: &Tree, options: &RecoverOptions) -> Result<(), RecoverError>
 /// Makes the log what the tree says: durable up to the last change, and nothing behind it.
 ///
 /// What was read may have been in the system's memory only, if the last process died between a write and its
-/// sync. New changes build upon it, so it must not vanish with a power cut any more.
+/// sync. New changes build upon it, so it must not vanish with a power cut any more. If its last sync failed, the
+/// system may take what it should have kept for kept: only what is written anew is certain to be synced.
 fn settle<D: Disk>(logs: &D, replayed: &Replayed) -> Result<(), RecoverError> {
     let failed = |name: &str| {
         let file = logs.path(name);
@@ -272,6 +290,9 @@ fn settle<D: Disk>(logs: &D, replayed: &Replayed) -> Result<(), RecoverError> {
     };
     if let Some((name, offset)) = &replayed.torn {
         cut(logs, name, *offset).map_err(failed(name))?;
+    }
+    if let Some((name, end)) = replayed.torn.as_ref().or(replayed.clean.as_ref()) {
+        write_end_anew(logs, name, *end).map_err(failed(name))?;
     }
     for name in &replayed.read {
         logs.open(name).and_then(|mut file| file.sync_data()).map_err(failed(name))?;
@@ -285,6 +306,15 @@ fn settle<D: Disk>(logs: &D, replayed: &Replayed) -> Result<(), RecoverError> {
         logs.remove(name).map_err(failed(name))?;
     }
     logs.sync_directory().map_err(failed(""))
+}
+
+/// Writes the last of a file's records again, as they are: as many as one failed sync can have left in doubt.
+fn write_end_anew<D: Disk>(logs: &D, name: &str, end: u64) -> io::Result<()> {
+    let start = end.saturating_sub(UNSYNCED_MAX as u64);
+    let mut bytes = vec![0; UNSYNCED_MAX.min(end as usize)];
+    let mut file = logs.open(name)?;
+    let length = read_full_at(&file, &mut bytes, start)?;
+    file.write_all_at(&bytes[..length], start)
 }
 
 /// Makes the snapshot that was used durable, moves those that could not be read out of the way, and removes

@@ -17,6 +17,9 @@
 //! name, then renamed. **Source.** Apache ZooKeeper 3.9; samples in `testdata/golden`.
 
 mod read;
+mod receive;
+mod records;
+mod send;
 mod snappy;
 mod write;
 
@@ -28,6 +31,9 @@ use zoorum_proto::{DecodeError, Zxid};
 
 pub(crate) use read::{Sink, looks_whole, read};
 pub use read::{SnapshotDigest, SnapshotSummary, verify};
+pub use receive::{ReceiveError, Received, Receiving, StreamError};
+pub use send::{STREAM_END, SnapshotStream, stream_head};
+pub(crate) use write::Target;
 pub use write::{SnapshotOptions, SnapshotWriter};
 
 /// "ZKSN".

@@ -15,7 +15,12 @@ pub(crate) struct FileReader<F> {
 
 impl<F: DiskFile> FileReader<F> {
     pub(crate) fn new(file: F) -> Self {
-        Self { file, offset: 0 }
+        Self::at(file, 0)
+    }
+
+    /// The same, from a position on.
+    pub(crate) fn at(file: F, offset: u64) -> Self {
+        Self { file, offset }
     }
 }
 
@@ -45,6 +50,11 @@ pub(crate) struct Window<R> {
 
 impl<R: Read> Window<R> {
     pub(crate) fn new(source: R) -> Self {
+        Self::at(source, 0)
+    }
+
+    /// A stream whose next byte has this position.
+    pub(crate) fn at(source: R, base: u64) -> Self {
         Self {
             source,
             buffer: Vec::new(),
@@ -52,7 +62,7 @@ impl<R: Read> Window<R> {
             end: 0,
             summed: 0,
             checksum: simd_adler32::Adler32::new(),
-            base: 0,
+            base,
             ended: false,
         }
     }

@@ -101,6 +101,21 @@ fn a_torn_end_is_cut_off_and_appending_goes_on() {
 }
 
 #[test]
+fn what_was_recovered_is_kept_though_its_sync_had_failed() {
+    for preallocate_bytes in [0, 1 << 14] {
+        let mut author = Author::new(preallocate_bytes);
+        author.change_and_sync(10);
+        author.change(2);
+        author.disk.fail_syncs(true);
+        assert!(author.log.sync().is_err());
+        author.disk.fail_syncs(false);
+        assert_recovers(&author, 12);
+        author.disk.crash_hard();
+        assert_recovers(&author, 12);
+    }
+}
+
+#[test]
 fn a_wrong_checksum_in_the_very_last_record_is_a_torn_end() {
     let author = two_logs();
     let last = *offsets(&author.disk, "log.b").last().unwrap();
@@ -330,10 +345,25 @@ fn files_of_other_names_are_ignored_and_those_half_written_removed() {
 #[test]
 fn a_log_that_is_there_twice_is_replayed_once() {
     let author = two_logs();
-    author.disk.place("log.15", author.disk.content("log.b").unwrap());
+    author.disk.place("log.14", author.disk.content("log.b").unwrap());
     let recovered = assert_recovers(&author, 20);
     assert_eq!(recovered.txns_replayed, 10);
     assert!(matches!(recovered.warnings[..], [RecoverWarning::RepeatedRecord { zxid: Zxid(11), .. }]));
+}
+
+#[test]
+fn a_log_in_the_way_of_those_to_come_is_refused() {
+    let author = two_logs();
+    author.disk.place("log.30", author.disk.content("log.b").unwrap());
+    let Err(RecoverError::Misnamed { last, .. }) = try_recover(&author.disk) else { panic!() };
+    assert_eq!(last, Zxid(20));
+    // So is one with nothing but a header, unless it is the newest: that one is continued.
+    let header = author.disk.content("log.b").unwrap()[..16].to_vec();
+    author.disk.place("log.30", header.clone());
+    assert_recovers(&author, 20);
+    author.disk.place("log.15", header);
+    let Err(RecoverError::Misnamed { file, .. }) = try_recover(&author.disk) else { panic!() };
+    assert!(file.ends_with("log.15"));
 }
 
 #[test]

@@ -105,7 +105,7 @@ impl Server {
     fn submit(&mut self, op: WriteOp<'_>) {
         self.zxid = self.zxid.next();
         let time = WallClock(self.zxid.0);
-        let requester = Requester { session: SessionId(1), ids: &[], is_live: true };
+        let requester = Requester { session: SessionId(1), ids: &[], barred: None, barred_from_owning: None };
         let prepared = self.pending.prep(&self.tree, &self.rules, &requester, &op, self.zxid, time);
         let kind = prepared.body.kind() as i32;
         let header = TxnHeader { session: SessionId(1), cxid: Xid(0), zxid: self.zxid, time, kind };

@@ -22,6 +22,7 @@ mod acls;
 mod bytes;
 mod digest;
 mod hash;
+mod names;
 mod pending;
 mod quota;
 mod rules;

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use zoorum_proto::mode::NodeKind;
+use zoorum_proto::mode::{NodeKind, OwnerReading};
 use zoorum_proto::txn::TxnDigest;
 use zoorum_proto::{ErrorCode, Permissions, SessionId, TxnBody, Version, Zxid};
 
@@ -231,11 +231,11 @@ impl Pending {
 
     /// Paths of all ephemeral znodes that the session will own, sorted.
     fn ephemerals_after(&self, tree: &Tree, session: SessionId) -> Vec<String> {
-        let kind = NodeKind::Ephemeral(session);
+        let is_owned = |record: &Record| record.is_owned_by(session, tree.owners());
         let mut paths = tree.ephemerals(session);
-        paths.retain(|path| self.records.get(path.as_str()).is_none_or(|record| record.is_of(kind)));
+        paths.retain(|path| self.records.get(path.as_str()).is_none_or(is_owned));
         let pending = self.ephemerals.get(&session).into_iter().flatten();
-        let alive = pending.filter(|path| self.records.get(&**path).is_some_and(|record| record.is_of(kind)));
+        let alive = pending.filter(|path| self.records.get(&**path).is_some_and(is_owned));
         paths.extend(alive.map(|path| path.to_string()));
         paths.sort_unstable();
         paths.dedup();
@@ -250,8 +250,9 @@ impl Pending {
 }
 
 impl Record {
-    fn is_of(&self, kind: NodeKind) -> bool {
-        self.node.as_ref().is_some_and(|node| node.history.kind() == kind)
+    fn is_owned_by(&self, session: SessionId, owners: OwnerReading) -> bool {
+        let kind = self.node.as_ref().map(|node| node.history.kind(owners));
+        kind == Some(NodeKind::Ephemeral(session))
     }
 }
 
@@ -283,7 +284,7 @@ impl Judge<'_> {
     }
 
     fn require_session(&self) -> Result<(), ErrorCode> {
-        if self.requester.is_live { Ok(()) } else { Err(ErrorCode::SessionExpired) }
+        self.requester.barred.map_or(Ok(()), Err)
     }
 
     fn check_quota(&self, path: &str, count: i64, bytes: i64) -> Result<(), ErrorCode> {

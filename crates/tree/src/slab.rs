@@ -5,7 +5,7 @@
 
 use std::ops::{Index, IndexMut};
 
-use zoorum_proto::mode::NodeKind;
+use zoorum_proto::mode::{NodeKind, OwnerReading};
 use zoorum_proto::{Stat, Version, WallClock, Zxid};
 
 use crate::acls::AclId;
@@ -39,7 +39,7 @@ pub(crate) struct History {
     pub pzxid: Zxid,
     pub ctime: WallClock,
     pub mtime: WallClock,
-    /// As [`NodeKind::from_owner`] reads it.
+    /// Raw: how it is read is for the tree to say.
     pub owner: i64,
     pub version: Version,
     /// How many children it has ever had.
@@ -51,14 +51,14 @@ pub(crate) struct History {
 
 impl History {
     /// Of a znode just created.
-    pub fn created(zxid: Zxid, time: WallClock, kind: NodeKind, content: NodeDigest) -> Self {
+    pub fn created(zxid: Zxid, time: WallClock, owner: i64, content: NodeDigest) -> Self {
         Self {
             czxid: zxid,
             mzxid: zxid,
             pzxid: zxid,
             ctime: time,
             mtime: time,
-            owner: kind.owner(),
+            owner,
             content,
             ..Self::default()
         }
@@ -66,13 +66,13 @@ impl History {
 
     /// The znode's kind.
     #[inline]
-    pub fn kind(&self) -> NodeKind {
-        NodeKind::from_owner(self.owner)
+    pub fn kind(&self, owners: OwnerReading) -> NodeKind {
+        owners.kind(self.owner)
     }
 
     /// What clients see.
     #[inline]
-    pub fn stat(&self, data_length: usize, children: u32) -> Stat {
+    pub fn stat(&self, owners: OwnerReading, data_length: usize, children: u32) -> Stat {
         Stat {
             czxid: self.czxid,
             mzxid: self.mzxid,
@@ -82,7 +82,7 @@ impl History {
             // Each create counts once, each delete once: every child ever created is here or was deleted.
             cversion: self.creates.wrapping_mul(2).wrapping_sub(children as i32),
             aversion: self.aversion,
-            ephemeral_owner: self.kind().session(),
+            ephemeral_owner: self.kind(owners).session(),
             data_length: data_length as i32,
             num_children: children as i32,
             pzxid: self.pzxid,
@@ -165,8 +165,8 @@ impl Node {
     }
 
     #[inline]
-    pub fn stat(&self) -> Stat {
-        self.history.stat(self.data_length(), self.children)
+    pub fn stat(&self, owners: OwnerReading) -> Stat {
+        self.history.stat(owners, self.data_length(), self.children)
     }
 
     pub fn is_vacant(&self) -> bool {

@@ -13,8 +13,8 @@ mod read;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hashbrown::{HashMap, HashSet, HashTable};
-use zoorum_proto::mode::NodeKind;
+use hashbrown::{HashMap, HashSet};
+use zoorum_proto::mode::{NodeKind, OwnerReading};
 use zoorum_proto::snapshot::SnapshotSession;
 use zoorum_proto::{Acl, Permissions, SessionId, Version, WallClock, Zxid, path};
 
@@ -26,11 +26,9 @@ pub use read::NodeRef;
 use crate::acls::{self, AclId, AclList, AclTable};
 use crate::digest::{NodeDigest, TreeDigest};
 use crate::hash::Seeded;
+use crate::names::Names;
 use crate::slab::{History, Slab, Slot};
 use pass::Pass;
-
-/// Parts of the name table: a part that grows moves this fraction of all znodes.
-const NAME_TABLES: usize = 1024;
 
 /// The applied state of a server: every znode, every session.
 ///
@@ -38,8 +36,9 @@ const NAME_TABLES: usize = 1024;
 #[derive(Debug)]
 pub struct Tree {
     seed: Seeded,
+    owners: OwnerReading,
     slab: Slab,
-    names: Vec<HashTable<Slot>>,
+    names: Names,
     acls: AclTable,
     last_zxid: Zxid,
     digest: TreeDigest,
@@ -48,6 +47,8 @@ pub struct Tree {
     sessions: HashMap<SessionId, i32, Seeded>,
     ephemerals: HashMap<SessionId, HashSet<Slot, Seeded>, Seeded>,
     ephemeral_count: usize,
+    /// Znodes with a time to live.
+    ttl_count: usize,
     /// Childless containers.
     containers: HashSet<Slot, Seeded>,
     /// Childless TTL znodes, by the moment at which their time is up.
@@ -61,10 +62,16 @@ pub struct Tree {
 impl Tree {
     /// The tree of a new database: the root and `/zookeeper` with its two children, all of them at zero.
     pub fn new(seed: u64) -> Self {
+        Self::with_owners(seed, OwnerReading::default())
+    }
+
+    /// The same, with another way to read what kind a znode is of.
+    pub fn with_owners(seed: u64, owners: OwnerReading) -> Self {
         let seed = Seeded::new(seed);
         let mut tree = Self {
+            owners,
             slab: Slab::new(),
-            names: (0..NAME_TABLES).map(|_| HashTable::new()).collect(),
+            names: Names::new(seed.clone()),
             acls: AclTable::new(seed.clone()),
             last_zxid: Zxid::ZERO,
             digest: TreeDigest::default(),
@@ -72,6 +79,7 @@ impl Tree {
             sessions: HashMap::with_hasher(seed.clone()),
             ephemerals: HashMap::with_hasher(seed.clone()),
             ephemeral_count: 0,
+            ttl_count: 0,
             containers: HashSet::with_hasher(seed.clone()),
             ttls: BTreeSet::new(),
             quotas: HashSet::with_hasher(seed.clone()),
@@ -98,7 +106,20 @@ impl Tree {
         let content = NodeDigest::of_content(path, Some(b""));
         let history = History { aversion, content, ..History::default() };
         let acl = self.acls.acquire(acl);
-        self.attach(parent, path, name, Some(b""), history, acl)
+        let position = self.names.position(parent, path, name);
+        self.attach(&position, Some(b""), history, acl)
+    }
+
+    /// Lets `/zookeeper/config` show who is in the ensemble, as this server has it in its configuration. That has
+    /// no place in history, and may differ from server to server; digests leave it out. What is shown already stays
+    /// as it is.
+    pub fn show_config(&mut self, text: &str, now: WallClock) {
+        if let Some(slot) = self.slot(path::CONFIG)
+            && self.data(slot) != Some(text.as_bytes())
+        {
+            self.replace_data(slot, path::CONFIG, Some(text.as_bytes()));
+            self.revise(slot, |history| (history.mtime, history.version) = (now, Version(-1)));
+        }
     }
 
     /// The last transaction applied.
@@ -160,14 +181,9 @@ impl Tree {
         self.acls.unresolved()
     }
 
-    /// Whether any znode has a time to live. Walks the tree: a question for the start, where a server that may
-    /// not have such znodes refuses to go on.
+    /// Whether any znode has a time to live.
     pub fn has_ttl_nodes(&self) -> bool {
-        let mut has = false;
-        self.walk(Slot::ROOT, |slot| {
-            has |= matches!(self.slab[slot].history.kind(), NodeKind::Ttl(_));
-        });
-        has
+        self.ttl_count > 0
     }
 
     /// Containers that have lost their last child and TTL znodes whose time is up, with `never_used` also
@@ -186,6 +202,10 @@ impl Tree {
 
     pub(crate) fn data(&self, slot: Slot) -> Option<&[u8]> {
         self.slab.data(slot)
+    }
+
+    pub(crate) fn owners(&self) -> OwnerReading {
+        self.owners
     }
 
     pub(crate) fn tree_digest(&self) -> TreeDigest {
@@ -223,7 +243,7 @@ impl Tree {
         if node.history.owner >= 0 || node.children > 0 {
             return; // containers and TTL znodes have the top bit set
         }
-        match node.history.kind() {
+        match node.history.kind(self.owners) {
             NodeKind::Container => drop(self.containers.insert(slot)),
             NodeKind::Ttl(ttl) => drop(self.ttls.insert((node.history.mtime.0.saturating_add(ttl), slot))),
             NodeKind::Persistent | NodeKind::Ephemeral(_) => {}
@@ -235,7 +255,7 @@ impl Tree {
         if node.history.owner >= 0 || node.children > 0 {
             return;
         }
-        match node.history.kind() {
+        match node.history.kind(self.owners) {
             NodeKind::Container => drop(self.containers.remove(&slot)),
             NodeKind::Ttl(ttl) => drop(self.ttls.remove(&(node.history.mtime.0.saturating_add(ttl), slot))),
             NodeKind::Persistent | NodeKind::Ephemeral(_) => {}

@@ -128,18 +128,30 @@ pub struct WatchTable {
     by_path: HashTable<Link>,
     /// By path and watcher.
     by_both: HashTable<Link>,
-    /// The newest watch of each watcher.
-    by_watcher: HashMap<WatcherId, Link, Seeded>,
+    by_watcher: HashMap<WatcherId, Watcher, Seeded>,
     data_count: usize,
     child_count: usize,
     recursive_count: usize,
     /// Watchers that the trigger at hand has told; kept for its memory.
     told: HashSet<WatcherId, Seeded>,
+    bytes_limit: usize,
+}
+
+/// Somebody who watches something.
+#[derive(Clone, Copy, Debug)]
+struct Watcher {
+    /// The newest watch.
+    first: Link,
+    /// What all of them take.
+    bytes: usize,
 }
 
 impl WatchTable {
-    /// Nobody watches.
-    pub fn new(seed: u64) -> Self {
+    /// What a watch counts besides its path, in bytes: about what it takes.
+    pub const BYTES_BESIDES_PATH: usize = 64;
+
+    /// Nobody watches. The watches of one watcher may take so many bytes.
+    pub fn new(seed: u64, bytes_limit: usize) -> Self {
         let seed = Seeded::new(seed);
         Self {
             paths: Paths::default(),
@@ -151,6 +163,7 @@ impl WatchTable {
             child_count: 0,
             recursive_count: 0,
             told: HashSet::with_hasher(seed.clone()),
+            bytes_limit,
             seed,
         }
     }
@@ -160,12 +173,26 @@ impl WatchTable {
         self.by_path.is_empty()
     }
 
-    /// Sets a watch. One that is set already stays.
-    pub fn add(&mut self, path: &str, watcher: WatcherId, mode: WatchMode) {
-        let path = self.intern(path);
-        let watch = self.find(path, watcher).unwrap_or_else(|| self.insert(path, watcher));
+    /// Sets a watch. One that is set already stays. False, and nothing is done, where the watcher would have more
+    /// watches than one may have.
+    #[must_use]
+    pub fn add(&mut self, path: &str, watcher: WatcherId, mode: WatchMode) -> bool {
+        let watch = match self.path(path).and_then(|path| self.find(path, watcher)) {
+            Some(watch) => watch,
+            None if self.bytes_of(watcher) + bytes_for(path) > self.bytes_limit => return false,
+            None => {
+                let path = self.intern(path);
+                self.insert(path, watcher)
+            }
+        };
         let modes = self.watches[watch].modes;
         self.set_modes(watch, modes.with(mode.into()));
+        true
+    }
+
+    /// What the watcher's watches take, in bytes: their paths, and [`Self::BYTES_BESIDES_PATH`] each.
+    pub fn bytes_of(&self, watcher: WatcherId) -> usize {
+        self.by_watcher.get(&watcher).map_or(0, |watcher| watcher.bytes)
     }
 
     /// Whether the watcher has such a watch on exactly this path.
@@ -184,8 +211,8 @@ impl WatchTable {
 
     /// Removes all watches of a watcher.
     pub fn remove_watcher(&mut self, watcher: WatcherId) {
-        while let Some(&watch) = self.by_watcher.get(&watcher) {
-            self.set_modes(watch, Modes::NONE);
+        while let Some(known) = self.by_watcher.get(&watcher) {
+            self.set_modes(known.first, Modes::NONE);
         }
     }
 
@@ -202,8 +229,8 @@ impl WatchTable {
         for &path in &self.by_path {
             counts.data_paths += usize::from(self.data_watchers_of(path).next().is_some());
         }
-        for &first in self.by_watcher.values() {
-            let modes = self.watches.of_watcher(first).map(|watch| self.watches[watch].modes);
+        for watcher in self.by_watcher.values() {
+            let modes = self.watches.of_watcher(watcher.first).map(|watch| self.watches[watch].modes);
             let mut in_data = modes.filter(|modes| modes.intersects(Modes::IN_DATA_TABLE));
             counts.data_watchers += usize::from(in_data.next().is_some());
         }
@@ -225,26 +252,25 @@ impl WatchTable {
         in_data.map(|watch| watch.watcher)
     }
 
-    fn hash_path(&self, path: &str) -> u64 {
-        self.seed.bytes(0, path.as_bytes())
-    }
-
     #[inline]
     fn path(&self, path: &str) -> Option<Link> {
         if self.by_path.is_empty() {
             return None;
         }
-        self.by_path.find(self.hash_path(path), |&link| self.paths[link].text() == path).copied()
+        self.hashed_path(self.seed.path(path), path)
+    }
+
+    fn hashed_path(&self, hash: u64, path: &str) -> Option<Link> {
+        self.by_path.find(hash, |&link| self.paths[link].text() == path).copied()
     }
 
     fn intern(&mut self, path: &str) -> Link {
         if let Some(known) = self.path(path) {
             return known;
         }
-        let hash = self.hash_path(path);
         let link = self.paths.insert(path);
         let (seed, paths) = (&self.seed, &self.paths);
-        self.by_path.insert_unique(hash, link, |&link| seed.bytes(0, paths[link].text().as_bytes()));
+        self.by_path.insert_unique(seed.path(path), link, |&link| seed.path(paths[link].text()));
         link
     }
 
@@ -259,10 +285,11 @@ impl WatchTable {
     /// A watch in no mode yet, linked on both sides.
     fn insert(&mut self, path: Link, watcher: WatcherId) -> Link {
         let first_of_path = self.paths[path].first;
-        let first_of_watcher = self.by_watcher.get(&watcher).copied().unwrap_or(Link::NONE);
-        let watch = self.watches.insert(path, watcher, first_of_path, first_of_watcher);
+        let known = self.by_watcher.entry(watcher).or_insert(Watcher { first: Link::NONE, bytes: 0 });
+        let watch = self.watches.insert(path, watcher, first_of_path, known.first);
+        known.first = watch;
+        known.bytes += bytes_for(self.paths[path].text());
         self.paths[path].first = watch;
-        self.by_watcher.insert(watcher, watch);
         let (seed, watches) = (&self.seed, &self.watches);
         let rehash = |&link: &Link| hash_both(seed, watches[link].path, watches[link].watcher);
         self.by_both.insert_unique(hash_both(seed, path, watcher), watch, rehash);
@@ -288,10 +315,11 @@ impl WatchTable {
             found.remove();
         }
         let (first_of_path, first_of_watcher) = self.watches.remove(watch);
-        match first_of_watcher {
-            Some(Link::NONE) => drop(self.by_watcher.remove(&watcher)),
-            Some(first) => drop(self.by_watcher.insert(watcher, first)),
-            None => {}
+        if first_of_watcher == Some(Link::NONE) {
+            self.by_watcher.remove(&watcher);
+        } else if let Some(known) = self.by_watcher.get_mut(&watcher) {
+            known.first = first_of_watcher.unwrap_or(known.first);
+            known.bytes -= bytes_for(self.paths[path].text());
         }
         match first_of_path {
             Some(Link::NONE) => self.forget_path(path),
@@ -301,12 +329,16 @@ impl WatchTable {
     }
 
     fn forget_path(&mut self, path: Link) {
-        let hash = self.hash_path(self.paths[path].text());
+        let hash = self.seed.path(self.paths[path].text());
         if let Ok(found) = self.by_path.find_entry(hash, |&other| other == path) {
             found.remove();
         }
         self.paths.remove(path);
     }
+}
+
+fn bytes_for(path: &str) -> usize {
+    path.len() + WatchTable::BYTES_BESIDES_PATH
 }
 
 fn hash_both(seed: &Seeded, path: Link, watcher: WatcherId) -> u64 {

@@ -1,79 +1,47 @@
 //! Atomic broadcast: one order of opaque changes, durable on a quorum before it is obeyed.
 //!
+//! ```text
+//! peer        one server's part: looking for a leader, leading, learning; what drives all of it
+//! election    who is to lead: votes, and the connections that carry them
+//! leader      an epoch that nobody has used, a quorum in step with one history, then every change in order
+//! master      a follower that has observers of its own
+//! learner     getting in step with a leader, then taking every change as it comes
+//! sync        where a learner's history and this server's meet, and what it is sent
+//! history     where this server's history ends, what of it is durable, committed, in memory
+//! link        connections between servers, as bytes; action: everything else that is asked of a host
+//! report      what a server can tell of its part
+//! alone       the same for a server without peers
+//! ```
+//!
 //! Zab has never heard of znodes: it gives each change its place in history and says when the change may be
-//! obeyed. Today the ensemble has one member, so the quorum is the server's own log; election and peers join
-//! behind the same interface.
+//! obeyed. It does no I/O, reads no clock and draws no chance: events come in, actions go out.
+//!
+//! **Promises.** No two leaders of one epoch. What is committed is durable on a quorum of voters, and part of the
+//! history of every later leader. Changes are committed in the order in which they were proposed, with no gap.
 
-use zoorum_proto::Zxid;
-
-/// The leader's side of broadcast.
-///
-/// ```text
-/// propose ─▶ proposed ──(log synced)──▶ synced ──(a quorum has it)──▶ committed
-/// ```
-#[derive(Clone, Debug)]
-pub struct Broadcast {
-    proposed: Zxid,
-    synced: Zxid,
-    committed: Zxid,
-}
-
-impl Broadcast {
-    /// Broadcast in an ensemble of one whose history, all of it durable, ends at `last`.
-    pub fn alone(last: Zxid) -> Self {
-        Self { proposed: last, synced: last, committed: last }
-    }
-
-    /// Gives the next change its place in history. The caller must see it logged, and say so with
-    /// [`Self::on_synced`].
-    pub fn propose(&mut self) -> Zxid {
-        self.proposed = self.proposed.next();
-        self.proposed
-    }
-
-    /// The log now keeps everything up to `through` across a power cut. Returns how far changes may be obeyed.
-    pub fn on_synced(&mut self, through: Zxid) -> Zxid {
-        assert!(through <= self.proposed, "nothing is synced that was not proposed");
-        assert!(through >= self.synced, "what was synced stays synced");
-        self.synced = through;
-        self.committed = self.synced; // a quorum of one
-        self.check_invariants();
-        self.committed
-    }
-
-    /// The newest change that has a place in history.
-    pub fn proposed(&self) -> Zxid {
-        self.proposed
-    }
-
-    /// The newest change that may be obeyed.
-    pub fn committed(&self) -> Zxid {
-        self.committed
-    }
-
-    /// What holds between any two steps.
-    pub fn check_invariants(&self) {
-        assert!(self.committed <= self.synced, "only what a quorum has synced is committed");
-        assert!(self.synced <= self.proposed, "nothing is synced that was not proposed");
-    }
-}
-
+pub mod action;
+mod alone;
+pub mod election;
+mod elector;
+mod ground;
+pub mod history;
+mod leader;
+mod learner;
+pub mod link;
+mod master;
+mod packets;
+mod peer;
+pub mod report;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod scene;
+pub mod settings;
+mod sync;
 
-    #[test]
-    fn a_change_is_committed_only_once_it_is_synced() {
-        let mut broadcast = Broadcast::alone(Zxid(7));
-        assert_eq!((broadcast.propose(), broadcast.propose()), (Zxid(8), Zxid(9)));
-        assert_eq!(broadcast.committed(), Zxid(7));
-        assert_eq!(broadcast.on_synced(Zxid(8)), Zxid(8));
-        assert_eq!(broadcast.on_synced(Zxid(9)), Zxid(9));
-    }
-
-    #[test]
-    #[should_panic(expected = "nothing is synced that was not proposed")]
-    fn a_sync_beyond_what_was_proposed_is_our_own_error() {
-        Broadcast::alone(Zxid(7)).on_synced(Zxid(8));
-    }
-}
+pub use action::{Action, FromLeader, FromLearner, Notice, Part, Persist, Seek, SnapshotStep, Sought};
+pub use alone::Broadcast;
+pub use history::{Entry, History, HistoryLimits};
+pub use link::{Door, LinkAction, LinkEvent, LinkId, PeerAddress};
+pub use packets::encode_committed;
+pub use peer::{Peer, Recovered};
+pub use report::{LearnerReport, PeerCounters, PeerReport, Spans};
+pub use settings::{Ensemble, PeerSettings, SyncSettings};

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use zoorum_bench::BenchArgs;
+use zoorum_dev::DevArgs;
 
 /// A coordination service that takes Apache ZooKeeper's place.
 #[derive(Parser)]
@@ -27,6 +28,11 @@ enum Command {
     Server(server::ServerArgs),
     /// Measure a server, this one or any other that speaks ZooKeeper's protocol.
     Bench(BenchArgs),
+    /// Run a local ensemble in this terminal, and do to its members what may happen to them.
+    ///
+    /// It says where clients connect and who leads, and takes commands by lines: `help` names them. Everything
+    /// stops when it ends: by `quit`, with its input, or by Ctrl-C.
+    Dev(DevArgs),
     /// Check or repair transaction logs and snapshots while no server runs.
     Log(log::LogArgs),
     /// Remove old snapshots and logs: dataLogDir, the snapshots' directory if it is another, and -n count.
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Server(arguments) => server::run(arguments),
         Command::Bench(arguments) => report(zoorum_bench::run(arguments)),
+        Command::Dev(arguments) => report(zoorum_dev::run(&arguments, server::END_WITH_PARENT)),
         Command::Log(arguments) => report(log::run(&arguments)),
         Command::Purge { arguments } => zoorum_host::purge_command(&arguments),
         Command::FourLetterWord(arguments) => report(word::run(&arguments)),

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use zoorum_config::{ConfigError, Level, Loaded, LogLevel, Mode, Sources, Start, load};
+use rustix::process::Signal;
+use zoorum_config::{ConfigError, Level, Loaded, LogLevel, Sources, Start, load};
 
 /// Where the data lies if nothing says so.
 const DATA_DIR: &str = "./zoorum-data";
@@ -13,12 +14,18 @@ const DATA_DIR: &str = "./zoorum-data";
 /// How long the log may take to write what is in its queue when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// The flag of a server that ends with the process that started it.
+pub(crate) const END_WITH_PARENT: &str = "--end-with-parent";
+
 /// How the server is to be started.
 #[derive(Args)]
 pub(crate) struct ServerArgs {
     /// What the console shows: off, error, warn, info, debug or trace. Beats every other setting of it.
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
+    /// End with the process that started this one, however that ends.
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
     /// `start-foreground` may stand first; then as above.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
@@ -27,6 +34,12 @@ pub(crate) struct ServerArgs {
 /// Runs the server until a signal ends it.
 pub(crate) fn run(arguments: ServerArgs) -> ExitCode {
     let log_level = arguments.log_level;
+    if arguments.end_with_parent
+        && let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+    {
+        eprintln!("zoorum: cannot be made to end with its parent: {error}");
+        return ExitCode::FAILURE;
+    }
     let mut arguments = arguments.arguments;
     if arguments.first().is_some_and(|word| word == "start-foreground") {
         arguments.remove(0);
@@ -61,15 +74,10 @@ fn serve(loaded: &Loaded) -> ExitCode {
             Level::Error => tracing::error!("{notice}"),
         }
     }
-    if loaded.config.mode() == Mode::Distributed {
-        tracing::error!("this configuration names an ensemble, which this release cannot join yet");
-        eprintln!("zoorum: ensembles are not supported yet; remove the server.N lines to run standalone");
-        return ExitCode::from(2);
-    }
     for warning in zoorum_host::unhonoured(&loaded.config) {
         tracing::warn!("{warning}");
     }
-    match zoorum_host::run(&loaded.config) {
+    match zoorum_host::run(loaded) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error}");

@@ -1,6 +1,7 @@
 //! A connection with a session on it.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 
 use super::records::{
@@ -77,7 +78,17 @@ impl Client {
     /// The next packet, or `None` when the server closed the connection.
     pub fn packet(&mut self) -> Option<Packet> {
         let frame = self.wire.frame()?;
-        let mut reader = Reader::new(&frame);
+        Some(self.take(&frame))
+    }
+
+    /// The next packet, or why there is none.
+    pub fn try_packet(&mut self) -> io::Result<Packet> {
+        let frame = self.wire.try_frame()?;
+        Ok(self.take(&frame))
+    }
+
+    fn take(&mut self, frame: &[u8]) -> Packet {
+        let mut reader = Reader::new(frame);
         let (xid, zxid, err) = (reader.int(), reader.long(), reader.int());
         let packet = if xid == -1 && reader.left() > 0 {
             assert_eq!(err, 0, "the header of a notification");
@@ -90,7 +101,7 @@ impl Client {
             Packet::Reply(Reply { xid, zxid, err, body: frame[16..].to_vec() })
         };
         self.received.push(packet.clone());
-        Some(packet)
+        packet
     }
 
     /// The next reply; notifications on the way are kept for [`Client::events`].

@@ -94,6 +94,10 @@ pub mod code {
     pub const SESSION_EXPIRED: i32 = -112;
     /// The ACL list is invalid.
     pub const INVALID_ACL: i32 = -114;
+    /// The server has no leader, and serves reads.
+    pub const NOT_READ_ONLY: i32 = -119;
+    /// The session is known to one server only, and cannot own a node.
+    pub const EPHEMERAL_ON_LOCAL_SESSION: i32 = -120;
     /// Authentication failed.
     pub const AUTH_FAILED: i32 = -115;
     /// No such watch.
@@ -104,6 +108,8 @@ pub mod code {
     pub const AUTH_REQUIRED: i32 = -124;
     /// A hard quota would be exceeded.
     pub const QUOTA_EXCEEDED: i32 = -125;
+    /// The request waited too long, and was not executed.
+    pub const THROTTLED_OP: i32 = -127;
 }
 
 /// Flags of a create.

@@ -7,8 +7,9 @@
 //! Not here, because they need something other than one standalone server:
 //! 63 and 64 beyond what a standalone server answers to reconfig; 102 to 107, which are about
 //! ensembles, local sessions and read-only servers; 116 to 125, which are about client libraries. TLS has
-//! no row of its own. 6 is checked by the function that the vector belongs to, on the server's own sessions.
+//! no row of its own. Rows from 201 on are about admission control, which the checklist does not have. 6 is checked by the function that the vector belongs to, on the server's own sessions.
 
+mod admission;
 mod aging;
 mod auth;
 mod create;
@@ -46,6 +47,7 @@ fn rows() -> Vec<Row> {
         sessions::ROWS,
         aging::ROWS,
         quota::ROWS,
+        admission::ROWS,
     ]
     .concat()
 }

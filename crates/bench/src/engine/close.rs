@@ -15,9 +15,9 @@ pub(super) struct Close {
 }
 
 impl Close {
-    /// For an engine with so many connections.
-    pub(super) fn new(connections: usize) -> Self {
-        Self { closed: vec![false; connections], left: connections, latencies: Latencies::new() }
+    /// For an engine with so many connections, of which so many stand.
+    pub(super) fn new(connections: usize, open: usize) -> Self {
+        Self { closed: vec![false; connections], left: open, latencies: Latencies::new() }
     }
 }
 
@@ -26,7 +26,7 @@ impl Work for Close {
         if std::mem::replace(&mut self.closed[connection], true) {
             return Next::Nothing;
         }
-        self.left -= 1;
+        self.left = self.left.saturating_sub(1); // one may have come to stand since
         let mut frame = close_session();
         set_xid(&mut frame, xid);
         out.extend_from_slice(&frame);

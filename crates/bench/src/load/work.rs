@@ -47,6 +47,8 @@ pub struct Outcome {
     pub began_at: f64,
     /// CPU seconds of the generator and of the server while measuring.
     pub cpu: (f64, Option<f64>),
+    /// Requests that servers took with them, if the load outlives servers.
+    pub lost: u64,
 }
 
 impl Outcome {
@@ -61,6 +63,7 @@ impl Outcome {
             seconds: 0.0,
             began_at: f64::MAX,
             cpu: (0.0, None),
+            lost: 0,
         }
     }
 
@@ -76,6 +79,7 @@ impl Outcome {
             mine.add(theirs);
         }
         self.made.extend(other.made);
+        self.lost += other.lost;
         self.seconds = self.seconds.max(other.seconds);
         self.began_at = self.began_at.min(other.began_at);
         // Each thread sees the whole process.
@@ -138,7 +142,7 @@ impl<'a> Load<'a> {
         // A load that ran out of znodes to delete ends early.
         let is_early = self.measured_until + nanoseconds(Duration::from_millis(500)) < self.end;
         let until = if is_early { self.measured_until } else { self.end };
-        let cpu = self.cpu_used.or_else(|| self.cpu.map(CpuClock::elapsed)).unwrap_or((0.0, None));
+        let cpu = self.cpu_used.or_else(|| self.cpu.as_ref().map(CpuClock::elapsed)).unwrap_or((0.0, None));
         let seconds = (until - self.measure_from).max(1) as f64 / 1e9;
         Outcome { made: self.made, seconds, cpu, ..self.outcome }
     }
@@ -218,11 +222,11 @@ impl Work for Load<'_> {
     fn on_batch(&mut self, now: u64) -> Turn {
         self.counter.set(self.answered);
         if self.cpu.is_none() && now >= self.measure_from {
-            self.cpu = Some(CpuClock::start(self.plan.args.server.server_pid));
+            self.cpu = Some(CpuClock::start(&self.plan.args.server.server_pid));
             self.outcome.began_at = std::time::UNIX_EPOCH.elapsed().map_or(0.0, |since| since.as_secs_f64());
         }
         if now >= self.end && self.cpu_used.is_none() {
-            self.cpu_used = self.cpu.map(CpuClock::elapsed);
+            self.cpu_used = self.cpu.as_ref().map(CpuClock::elapsed);
         }
         if self.rate.as_mut().is_some_and(|rate| rate.take_tick(now)) { Turn::All } else { Turn::None }
     }

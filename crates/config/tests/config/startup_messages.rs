@@ -198,6 +198,24 @@ fn what_is_odd_but_no_reason_to_stop_is_said() {
         ("nio.numWorkerThreads=4", Level::Info, "ignored on this implementation: nio.numWorkerThreads"),
         ("jvm.pause.monitor=true", Level::Info, "ignored on this implementation: jvm.pause.monitor"),
         (
+            "ssl.keyStore.location=/k.jks",
+            Level::Warn,
+            "not supported yet: ssl.keyStore.location (there is no TLS)",
+        ),
+        ("ssl.quorum.crl=true", Level::Warn, "not supported yet: ssl.quorum.crl (there is no TLS)"),
+        ("client.certReload=true", Level::Warn, "not supported yet: client.certReload (there is no TLS)"),
+        ("superUser.1=admin", Level::Warn, "not supported yet: superUser.1 (there is no SASL)"),
+        (
+            "kerberos.removeRealmFromPrincipal=true",
+            Level::Warn,
+            "not supported yet: kerberos.removeRealmFromPrincipal (there is no SASL)",
+        ),
+        (
+            "IPAuthenticationProvider.usexforwardedfor=true",
+            Level::Warn,
+            "not supported yet: IPAuthenticationProvider.usexforwardedfor (there is no admin server)",
+        ),
+        (
             "requireClientAuthScheme=sasl",
             Level::Info,
             "ignored on this implementation: requireClientAuthScheme",
@@ -215,6 +233,17 @@ fn what_is_odd_but_no_reason_to_stop_is_said() {
         let loaded = runs(&standalone(lines), None);
         assert!(says(&loaded, level, text), "{lines}: {:#?}", loaded.notices);
         assert_eq!(loaded.config.mode(), Mode::Standalone);
+    }
+}
+
+#[test]
+fn flags_of_the_jvm_that_ask_for_sasl_are_named() {
+    for name in ["java.security.auth.login.config", "java.security.krb5.conf"] {
+        let files = crate::common::files(&standalone(""), None);
+        let flag = format!("-D{name}=/etc/some.conf");
+        let loaded = start(&files, &["./zoo.cfg"], &[("JVMFLAGS", &flag)]).expect("it runs");
+        let text = format!("not supported yet: {name} (there is no SASL)");
+        assert!(says(&loaded, Level::Warn, &text), "{:#?}", loaded.notices);
     }
 }
 

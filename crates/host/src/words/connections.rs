@@ -1,9 +1,9 @@
 //! `cons`, and the lines of `stat`.
 
 use std::fmt::Write as _;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
-use zoorum_proto::{OpCode, SessionId};
+use zoorum_proto::{OpCode, SessionId, Xid, Zxid};
 use zoorum_server::worker::ConnectionReport;
 
 use super::gathered::Gathered;
@@ -43,30 +43,70 @@ fn full(gathered: &Gathered, connection: &ConnectionReport) -> String {
     text
 }
 
-fn of_session(gathered: &Gathered, connection: &ConnectionReport) -> String {
-    let established = gathered.wall_at(connection.opened_at).duration_since(UNIX_EPOCH).unwrap_or_default();
-    let latency = &connection.latency;
-    let (op, cxid, zxid, answered_ms, latency_ms) = match connection.last {
-        Some((op, xid, zxid, at, latency_ms)) => {
-            (op_text(op), Some(xid.0), zxid.0, at.0.as_millis(), latency_ms)
+/// What a session was last about.
+pub(crate) struct Activity {
+    /// The last request, if there was one since the session began and figures were reset.
+    pub(crate) op: Option<OpCode>,
+    /// What stands in its place if there was none.
+    pub(crate) without_op: &'static str,
+    /// Its number, if it has one.
+    pub(crate) xid: Option<Xid>,
+    pub(crate) zxid: Zxid,
+    /// When it was answered, in ms of the server's clock.
+    pub(crate) answered_ms: u64,
+    pub(crate) latency_ms: u64,
+    /// When the connection was made, in ms since 1970.
+    pub(crate) established_ms: u64,
+}
+
+impl Activity {
+    pub(crate) fn of(gathered: &Gathered, connection: &ConnectionReport) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let established = gathered.wall_at(connection.opened_at).duration_since(UNIX_EPOCH);
+        let nothing = Self {
+            op: None,
+            without_op: "NA",
+            xid: None,
+            zxid: Zxid(-1),
+            answered_ms: 0,
+            latency_ms: 0,
+            established_ms: ms(established.unwrap_or_default()),
+        };
+        match connection.last {
+            Some((op, xid, zxid, at, latency_ms)) => {
+                let xid = Some(xid).filter(|xid| xid.0 >= 0);
+                Self { op: Some(op), xid, zxid, answered_ms: ms(at.0), latency_ms, ..nothing }
+            }
+            // Nothing but the session was asked for yet; or the figures were reset.
+            None if connection.sent > 0 => {
+                let answered_ms = ms(connection.opened_at.0);
+                Self { without_op: "SESS", xid: Some(Xid(0)), zxid: Zxid(0), answered_ms, ..nothing }
+            }
+            None => nothing,
         }
-        // Nothing but the session was asked for yet; or the figures were reset.
-        None if connection.sent > 0 => ("SESS", Some(0), 0, connection.opened_at.0.as_millis(), 0),
-        None => ("NA", None, -1, 0, 0),
-    };
+    }
+}
+
+fn of_session(gathered: &Gathered, connection: &ConnectionReport) -> String {
+    let activity = Activity::of(gathered, connection);
+    let latency = &connection.latency;
     let mut text = format!(
-        ",sid={},lop={op},est={},to={}",
+        ",sid={},lop={},est={},to={}",
         connection.session,
-        established.as_millis(),
+        activity.op.map_or(activity.without_op, op_text),
+        activity.established_ms,
         connection.timeout_ms
     );
-    if let Some(cxid) = cxid.filter(|cxid| *cxid >= 0) {
+    if let Some(xid) = activity.xid {
         // Strings accept everything.
-        let _ = write!(text, ",lcxid={cxid:#x}");
+        let _ = write!(text, ",lcxid={:#x}", xid.0);
     }
     let _ = write!(
         text,
-        ",lzxid={zxid:#x},lresp={answered_ms},llat={latency_ms},minlat={},avglat={},maxlat={}",
+        ",lzxid={:#x},lresp={},llat={},minlat={},avglat={},maxlat={}",
+        activity.zxid.0,
+        activity.answered_ms,
+        activity.latency_ms,
         latency.min_ms,
         latency.total_ms.checked_div(latency.count).unwrap_or(0),
         latency.max_ms
@@ -75,7 +115,7 @@ fn of_session(gathered: &Gathered, connection: &ConnectionReport) -> String {
 }
 
 /// What was asked for last, in four letters or so.
-fn op_text(op: OpCode) -> &'static str {
+pub(crate) fn op_text(op: OpCode) -> &'static str {
     match op {
         OpCode::Create | OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl => "CREA",
         OpCode::Delete | OpCode::DeleteContainer => "DELE",
@@ -107,9 +147,8 @@ fn op_text(op: OpCode) -> &'static str {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
-    use zoorum_proto::{Xid, Zxid};
     use zoorum_server::time::Monotonic;
     use zoorum_server::worker::{LatencyReport, WorkerReport};
 

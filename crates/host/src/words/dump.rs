@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use zoorum_proto::SessionId;
-use zoorum_server::replica::SessionReport;
+use zoorum_server::replica::{Mode, SessionReport};
 use zoorum_server::time::Monotonic;
 use zoorum_server::worker::ConnectionReport;
 
@@ -13,10 +13,24 @@ use super::gathered::Gathered;
 use super::numbers::java_address;
 use crate::logging::dates::java_date;
 
-/// Sessions, ephemeral znodes and connections; `None` if nothing is known of sessions.
-pub(super) fn dump(gathered: &Gathered, sessionless_timeout: Duration) -> Option<String> {
+/// Sessions, ephemeral znodes and connections; `None` if nothing is known of sessions. Those that nobody else knows
+/// have a list of their own, if `with_local` there may be any.
+pub(super) fn dump(gathered: &Gathered, sessionless_timeout: Duration, with_local: bool) -> Option<String> {
     let mut text = "SessionTracker dump:\n".to_owned();
-    sessions(&mut text, gathered, &gathered.replica.as_ref()?.sessions);
+    let sessions = gathered.replica.as_ref()?.sessions.iter();
+    let (local, global): (Vec<_>, Vec<_>) = sessions.partition(|session| session.is_local);
+    let with_local = with_local || !local.is_empty();
+    if with_local {
+        text.push_str("Local ");
+        kept_sessions(&mut text, gathered, &local);
+    }
+    match gathered.standing.mode {
+        Mode::Follower | Mode::Observer | Mode::ReadOnly => known_sessions(&mut text, &global),
+        Mode::Standalone | Mode::Leader | Mode::Waiting => {
+            text.push_str(if with_local { "Global " } else { "" });
+            kept_sessions(&mut text, gathered, &global);
+        }
+    }
     text.push_str("ephemeral nodes dump:\n");
     ephemerals(&mut text, gathered);
     text.push_str("Connections dump:\n");
@@ -24,9 +38,19 @@ pub(super) fn dump(gathered: &Gathered, sessionless_timeout: Duration) -> Option
     Some(text)
 }
 
-fn sessions(text: &mut String, gathered: &Gathered, sessions: &[SessionReport]) {
+/// Who keeps the time of sessions knows when they end.
+fn kept_sessions(text: &mut String, gathered: &Gathered, sessions: &[&SessionReport]) {
     let lines = sessions.iter().map(|report| (report.expires_at, format!("\t{}\n", report.session)));
     sets(text, gathered, "Session", lines);
+}
+
+/// Who does not knows of them, and their timeouts.
+fn known_sessions(text: &mut String, sessions: &[&SessionReport]) {
+    // Strings accept everything.
+    let _ = writeln!(text, "Global Sessions({}):", sessions.len());
+    for report in sessions {
+        let _ = writeln!(text, "{}\t{}ms", report.session, report.timeout.as_millis());
+    }
 }
 
 fn ephemerals(text: &mut String, gathered: &Gathered) {
@@ -87,7 +111,7 @@ fn sets(
 mod tests {
     use std::time::SystemTime;
 
-    use zoorum_server::replica::ReplicaReport;
+    use zoorum_server::replica::{ReplicaReport, Standing};
     use zoorum_server::worker::WorkerReport;
 
     use super::super::connections::tests::connection;
@@ -105,6 +129,7 @@ mod tests {
             timeout: Duration::from_secs(6),
             expires_at: seconds(expires_at),
             owner: None,
+            is_local: false,
         };
         let sessions = vec![session(1, 8), session(2, 6), session(3, 8)];
         let asking = ConnectionReport { session: SessionId::NONE, ..connection() };
@@ -132,7 +157,28 @@ mod tests {
             date(3),
             date(15)
         );
-        assert_eq!(dump(&gathered, Duration::from_secs(10)), Some(expected));
-        assert_eq!(dump(&Gathered { replica: None, ..gathered }, Duration::from_secs(10)), None);
+        assert_eq!(dump(&gathered, Duration::from_secs(10), false), Some(expected));
+        let standing = Standing { mode: Mode::Follower, ..Standing::default() };
+        let text =
+            dump(&Gathered { standing, ..gathered.clone() }, Duration::from_secs(10), false).expect("a text");
+        let known =
+            "SessionTracker dump:\nGlobal Sessions(3):\n0x1\t6000ms\n0x2\t6000ms\n0x3\t6000ms\nephemeral";
+        assert!(text.starts_with(known), "{text}");
+        let mut mixed = gathered.clone();
+        let sessions = mixed.replica.as_mut().map(|replica| &mut replica.sessions).expect("a report");
+        sessions[1].is_local = true;
+        let expiry = date(1);
+        let local =
+            format!("SessionTracker dump:\nLocal Session Sets (1)/(1):\n1 expire at {expiry}:\n\t0x2\n");
+        for (mode, global) in [
+            (Mode::Leader, "Global Session Sets (1)/(2):\n2 expire at "),
+            (Mode::Follower, "Global Sessions(2):\n0x1\t6000ms\n0x3\t6000ms\nephemeral"),
+        ] {
+            let standing = Standing { mode, ..Standing::default() };
+            let gathered = Gathered { standing, ..mixed.clone() };
+            let text = dump(&gathered, Duration::from_secs(10), true).expect("a text");
+            assert!(text.starts_with(&format!("{local}{global}")), "{text}");
+        }
+        assert_eq!(dump(&Gathered { replica: None, ..gathered }, Duration::from_secs(10), false), None);
     }
 }

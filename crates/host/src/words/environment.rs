@@ -68,7 +68,7 @@ fn name_of<'u>(id: &str, users: &'u str) -> Option<&'u str> {
 
 /// Memory of this process, in MB.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// What it may take.
     limit: u64,
     /// What it takes.
@@ -76,7 +76,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let machine = kilobytes(&read("/proc/meminfo"), "MemTotal:");
         let container = read("/sys/fs/cgroup/memory.max").trim().parse::<u64>().ok();
@@ -85,6 +85,17 @@ impl Memory {
             limit: container.map_or(machine, |bytes| machine.min(bytes >> 10)) >> 10,
             resident: resident >> 10,
         }
+    }
+}
+
+impl Memory {
+    /// Free, most and taken, as they are told, in MB.
+    pub(crate) fn rows(self) -> [(&'static str, u64); 3] {
+        [
+            ("os.memory.free", self.limit.saturating_sub(self.resident)),
+            ("os.memory.max", self.limit),
+            ("os.memory.total", self.resident),
+        ]
     }
 }
 
@@ -97,12 +108,8 @@ fn kilobytes(text: &str, label: &str) -> u64 {
 /// The environment.
 pub(super) fn envi(environment: &Environment, memory: &Memory) -> String {
     let lines: String = environment.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-    format!(
-        "Environment:\n{lines}os.memory.free={}MB\nos.memory.max={}MB\nos.memory.total={}MB\n",
-        memory.limit.saturating_sub(memory.resident),
-        memory.limit,
-        memory.resident
-    )
+    let memory: String = memory.rows().map(|(key, megabytes)| format!("{key}={megabytes}MB\n")).concat();
+    format!("Environment:\n{lines}{memory}")
 }
 
 #[cfg(test)]

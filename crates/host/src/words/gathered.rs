@@ -5,122 +5,148 @@ use std::time::SystemTime;
 
 use zoorum_proto::{SessionId, Zxid, path};
 use zoorum_server::histogram::Histogram;
-use zoorum_server::replica::ReplicaReport;
+use zoorum_server::replica::{ReplicaReport, Standing};
 use zoorum_server::time::Monotonic;
 use zoorum_server::worker::{ConnectionReport, Counters, LatencyReport, WorkerReport};
 use zoorum_tree::Tree;
+use zoorum_zab::PeerReport;
 
 use crate::reporter::Reporter;
 use crate::timings::TimingsReport;
 
 /// All that was told, at about one moment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     /// The moment, since the server started.
-    pub(super) now: Monotonic,
+    pub(crate) now: Monotonic,
     /// The same moment.
-    pub(super) wall: Option<SystemTime>,
+    pub(crate) wall: Option<SystemTime>,
+    /// Where the server stands.
+    pub(crate) standing: Standing,
     /// What the workers told.
-    pub(super) workers: Vec<WorkerReport>,
+    pub(crate) workers: Vec<WorkerReport>,
     /// What the replica told, if it was asked and is not stuck.
-    pub(super) replica: Option<ReplicaReport>,
+    pub(crate) replica: Option<ReplicaReport>,
     /// What the tree shows.
-    pub(super) tree: TreeReport,
+    pub(crate) tree: TreeReport,
     /// How long slow things took.
-    pub(super) timings: TimingsReport,
+    pub(crate) timings: TimingsReport,
     /// Connections that were not admitted.
-    pub(super) refused_connections: u64,
+    pub(crate) refused_connections: u64,
+    /// How likely it is that a new connection is dropped by chance.
+    pub(crate) drop_probability: f64,
 }
 
 /// What the tree shows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TreeReport {
-    pub(super) last_zxid: Zxid,
+pub(crate) struct TreeReport {
+    pub(crate) last_zxid: Zxid,
     /// Znodes, as ZooKeeper counts them.
-    pub(super) nodes: usize,
-    pub(super) ephemerals: usize,
-    pub(super) data_size: u64,
-    pub(super) sessions: usize,
+    pub(crate) nodes: usize,
+    pub(crate) ephemerals: usize,
+    pub(crate) data_size: u64,
+    pub(crate) sessions: usize,
     /// Ephemeral znodes by session; only for those who asked for them.
-    pub(super) ephemerals_of: Vec<(SessionId, Vec<String>)>,
+    pub(crate) ephemerals_of: Vec<(SessionId, Vec<String>)>,
     /// Limits and usage of top-level znodes that have a quota; only for those who asked for all.
-    pub(super) quotas: Vec<QuotaReport>,
+    pub(crate) quotas: Vec<QuotaReport>,
 }
 
 /// The quota of one top-level znode. −1: unlimited, or unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct QuotaReport {
-    pub(super) namespace: String,
-    pub(super) count_limit: i64,
-    pub(super) bytes_limit: i64,
-    pub(super) count_usage: i64,
-    pub(super) bytes_usage: i64,
+pub(crate) struct QuotaReport {
+    pub(crate) namespace: String,
+    pub(crate) count_limit: i64,
+    pub(crate) bytes_limit: i64,
+    pub(crate) count_usage: i64,
+    pub(crate) bytes_usage: i64,
 }
 
 impl Gathered {
     /// Asks the workers and looks at the tree.
-    pub(super) fn from_workers(reporter: &Reporter) -> Self {
+    pub(crate) fn from_workers(reporter: &Reporter, standing: Standing) -> Self {
         let workers = reporter.workers();
         let tree = TreeReport::brief(&reporter.shared().tree.read());
-        Self::at_once(reporter, workers, None, tree)
+        Self::at_once(reporter, standing, workers, None, tree)
     }
 
     /// Asks the replica too, which may be waiting for the disk.
-    pub(super) fn from_all(reporter: &Reporter) -> Self {
+    pub(crate) fn from_all(reporter: &Reporter, standing: Standing) -> Self {
         let replica = reporter.replica();
         let workers = reporter.workers();
         let tree = TreeReport::with_quotas(&reporter.shared().tree.read());
-        Self::at_once(reporter, workers, replica, tree)
+        Self::at_once(reporter, standing, workers, replica, tree)
     }
 
     /// The same, with every ephemeral path. There may be many, and the tree stands still meanwhile.
-    pub(super) fn with_ephemerals(reporter: &Reporter) -> Self {
-        let mut gathered = Self::from_all(reporter);
+    pub(crate) fn with_ephemerals(reporter: &Reporter, standing: Standing) -> Self {
+        let mut gathered = Self::from_all(reporter, standing);
         gathered.tree.ephemerals_of = ephemerals_of(&reporter.shared().tree.read());
         gathered
     }
 
     fn at_once(
         reporter: &Reporter,
+        standing: Standing,
         workers: Vec<WorkerReport>,
         replica: Option<ReplicaReport>,
         tree: TreeReport,
     ) -> Self {
         let now = reporter.shared().clock.monotonic();
         let timings = reporter.shared().timings.report();
-        let refused_connections = reporter.shared().admission.refused();
-        Self { now, wall: Some(SystemTime::now()), workers, replica, tree, timings, refused_connections }
+        Self {
+            now,
+            wall: Some(SystemTime::now()),
+            standing,
+            workers,
+            replica,
+            tree,
+            timings,
+            refused_connections: reporter.shared().admission.refused(),
+            drop_probability: reporter.shared().gate.drop_probability(),
+        }
+    }
+
+    /// What the replica told of its part among its peers.
+    pub(crate) fn peer(&self) -> Option<&PeerReport> {
+        self.replica.as_ref()?.peer.as_ref()
+    }
+
+    /// Sessions that nobody else knows.
+    pub(super) fn local_sessions(&self) -> usize {
+        let sessions = self.replica.iter().flat_map(|replica| &replica.sessions);
+        sessions.filter(|session| session.is_local).count()
     }
 
     /// Every connection.
-    pub(super) fn connections(&self) -> impl Iterator<Item = &ConnectionReport> {
+    pub(crate) fn connections(&self) -> impl Iterator<Item = &ConnectionReport> {
         self.workers.iter().flat_map(|worker| &worker.connections)
     }
 
     /// Requests without an answer.
-    pub(super) fn outstanding(&self) -> usize {
+    pub(crate) fn outstanding(&self) -> usize {
         self.workers.iter().map(|worker| worker.outstanding).sum()
     }
 
     /// A sum over the workers.
-    pub(super) fn sum(&self, count: impl Fn(&Counters) -> u64) -> u64 {
+    pub(crate) fn sum(&self, count: impl Fn(&Counters) -> u64) -> u64 {
         self.workers.iter().map(|worker| count(&worker.counters)).sum()
     }
 
     /// A histogram over the workers.
-    pub(super) fn histogram(&self, of: impl Fn(&Counters) -> &Histogram) -> Histogram {
+    pub(crate) fn histogram(&self, of: impl Fn(&Counters) -> &Histogram) -> Histogram {
         let all = self.workers.iter().map(|worker| of(&worker.counters));
         all.fold(Histogram::default(), |merged, histogram| merged.merged(histogram))
     }
 
     /// How long requests took.
-    pub(super) fn latency(&self) -> LatencyReport {
+    pub(crate) fn latency(&self) -> LatencyReport {
         let all = self.workers.iter().map(|worker| worker.counters.latency);
         all.fold(LatencyReport::default(), LatencyReport::merged)
     }
 
     /// When `moment` is, or was, by the wall clock.
-    pub(super) fn wall_at(&self, moment: Monotonic) -> SystemTime {
+    pub(crate) fn wall_at(&self, moment: Monotonic) -> SystemTime {
         let wall = self.wall.unwrap_or(SystemTime::UNIX_EPOCH);
         if moment >= self.now { wall + moment.since(self.now) } else { wall - self.now.since(moment) }
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// A real number: always with a point, and with an exponent below 0.001 and from ten million on.
-pub(super) fn java_real(value: f64) -> String {
+pub(crate) fn java_real(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
         return format!("{value:?}");
@@ -17,12 +17,12 @@ pub(super) fn java_real(value: f64) -> String {
 }
 
 /// An average, rounded to four places; 0 of nothing.
-pub(super) fn average(total: u64, count: u64) -> f64 {
+pub(crate) fn average(total: u64, count: u64) -> f64 {
     if count == 0 { 0.0 } else { (total as f64 / count as f64 * 10_000.0).round() / 10_000.0 }
 }
 
 /// `/127.0.0.1:2181`, or `/[0:0:0:0:0:0:0:1]:2181`.
-pub(super) fn java_address(address: SocketAddr) -> String {
+pub(crate) fn java_address(address: SocketAddr) -> String {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => format!("/{ip}:{}", address.port()),
         IpAddr::V6(ip) => {

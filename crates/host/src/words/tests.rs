@@ -4,8 +4,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use zoorum_config::{ServerConfig, Whitelist};
+use zoorum_server::Gate;
 use zoorum_server::message::{ConnectionId, WorkerId};
 use zoorum_server::worker::Command;
 use zoorum_tree::Tree;
@@ -30,18 +31,23 @@ impl Stuck {
         let mut config = ServerConfig::built_in("/data");
         config.four_letter_words.whitelist = whitelist;
         let (poll, worker) = worker_box(Token(0)).expect("a poll");
+        let (clock, settings) = (Clock::start(), crate::settings::from_config(&config, 1));
         let shared = Arc::new(Shared {
-            settings: Arc::new(crate::settings::from_config(&config)),
             tree: RwLock::new(Tree::new(0)),
             replica: ReplicaBox::default(),
             workers: vec![worker],
             watching: vec![AtomicBool::new(false)],
+            gate: Arc::new(Gate::new(&settings.admission, clock.monotonic(), 7)),
+            spare_core: Mutex::new(()),
             admission: Admission::new(0, 0),
-            clock: Clock::start(),
+            standing: Mutex::default(),
+            clock,
             timings: Timings::default(),
+            settings: Arc::new(settings),
         });
         let (questions, received) = channel();
-        spawn(Reporter::new(Arc::clone(&shared)), received, Facts::of(&config)).expect("threads");
+        let sources = Sources::new(Reporter::new(Arc::clone(&shared)), Facts::of(&config));
+        spawn(sources, received).expect("threads");
         Self { shared, poll, questions }
     }
 
@@ -78,6 +84,21 @@ fn who_asks_whether_the_server_lives_does_not_wait_for_those_who_ask_the_replica
     }
     server.ask(b"envi");
     assert!(server.answer().starts_with("Environment:\n"));
+}
+
+#[test]
+fn who_waits_for_a_leader_says_so_without_asking_anybody() {
+    let mut server = Stuck::with(Whitelist::All);
+    server.shared.standing.lock().mode = Mode::Waiting;
+    let sentence = "This ZooKeeper instance is not currently serving requests";
+    for word in [b"srvr", b"stat", b"mntr", b"conf", b"cons", b"dump", b"dirs", b"wchs", b"srst", b"crst"] {
+        server.ask(word);
+        assert_eq!(server.answer(), format!("{sentence}\n"));
+    }
+    for (word, expected) in [(b"hash", sentence), (b"isro", "null"), (b"ruok", "imok"), (b"gtmk", "306")] {
+        server.ask(word);
+        assert_eq!(server.answer(), expected);
+    }
 }
 
 #[test]

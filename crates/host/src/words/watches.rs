@@ -8,27 +8,28 @@ use zoorum_server::worker::WatchReport;
 
 /// How many.
 pub(super) fn wchs(workers: &[WatchReport]) -> String {
-    let connections: BTreeSet<SessionId> = watches(workers).map(|(session, _)| session).collect();
-    let paths: BTreeSet<&str> = watches(workers).map(|(_, path)| path).collect();
+    let connections: BTreeSet<SessionId> = watches_of(workers).map(|(session, _)| session).collect();
+    let paths: BTreeSet<&str> = watches_of(workers).map(|(_, path)| path).collect();
     format!(
         "{} connections watching {} paths\nTotal watches:{}\n",
         connections.len(),
         paths.len(),
-        watches(workers).count()
+        watches_of(workers).count()
     )
 }
 
 /// By session.
 pub(super) fn wchc(workers: &[WatchReport]) -> String {
-    lists(watches(workers))
+    lists(watches_of(workers))
 }
 
 /// By path.
 pub(super) fn wchp(workers: &[WatchReport]) -> String {
-    lists(watches(workers).map(|(session, path)| (path, session)))
+    lists(watches_of(workers).map(|(session, path)| (path, session)))
 }
 
-fn watches(workers: &[WatchReport]) -> impl Iterator<Item = (SessionId, &str)> {
+/// Who watches what.
+pub(crate) fn watches_of(workers: &[WatchReport]) -> impl Iterator<Item = (SessionId, &str)> {
     workers.iter().flat_map(|worker| &worker.data).map(|(session, path)| (*session, path.as_str()))
 }
 

@@ -37,6 +37,31 @@ pub struct CreateRequest<'a> {
     pub flags: i32,
 }
 
+impl CreateOp {
+    /// The operation's number.
+    pub fn code(self) -> OpCode {
+        match self {
+            Self::Create => OpCode::Create,
+            Self::Create2 => OpCode::Create2,
+            Self::Container => OpCode::CreateContainer,
+            Self::Ttl(_) => OpCode::CreateTtl,
+        }
+    }
+}
+
+/// The record of its operation: the time to live is there for createTTL alone.
+impl Encode for CreateRequest<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.path.encode(out);
+        self.data.encode(out);
+        self.acl.encode(out);
+        self.flags.encode(out);
+        if let CreateOp::Ttl(ttl) = self.op {
+            ttl.encode(out);
+        }
+    }
+}
+
 impl<'a> CreateRequest<'a> {
     fn decode(op: OpCode, input: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut request = Self {

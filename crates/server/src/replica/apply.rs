@@ -1,67 +1,85 @@
 //! From committed proposals to the tree, and to those who asked.
 
-use std::sync::Arc;
-
 use zoorum_proto::reply::SyncResponse;
 use zoorum_proto::{Decode, Encode, ErrorCode, OpCode, SessionId, Txn, TxnBody, Xid, Zxid};
-use zoorum_tree::{Applied, Change, Tree};
+use zoorum_tree::{Applied, Change, Outcome as Decided, Tree};
 
-use super::{Answer, Asker, InFlight, Proposals, Replica, reply};
+use zoorum_zab::Entry;
+
+use super::report::age_ms;
+use super::sessions::Holder;
+use super::{Answer, Asker, InFlight, Read, Replica, local, reply};
 use crate::frame;
 use crate::message::{Address, Outcome, Outcomes, TreeChange};
+use crate::view::View;
 
 /// A digest is kept for every change whose zxid is a multiple of this.
 const DIGEST_INTERVAL: i64 = 128;
 /// So many digests are kept.
 const DIGESTS_KEPT: usize = 1024;
+/// So many bytes of changes are applied and replies to reads made while others wait for the tree: a few
+/// milliseconds' work.
+const ROUND_LIMIT: usize = 1 << 20;
+/// A change takes as long as so many bytes, however few it has.
+const CHANGE_COST: usize = 256;
 
 impl Replica {
-    /// Applies everything that is committed, and answers whatever has its turn. `watching` tells for each
+    /// Applies what is committed, and answers whatever has its turn: everything, unless it comes to so much that
+    /// others should have a look at the tree first; [`Self::can_apply`] then says so. `watching` tells for each
     /// worker whether any of its connections watches; the others are not told of changes.
     pub fn apply(&mut self, tree: &mut Tree, watching: &[bool]) {
-        while self.can_apply() && !self.closes_barrier() {
-            match self.in_flight.pop_front() {
-                Some(InFlight::Txn { zxid, asker }) => self.apply_next(tree, watching, zxid, &asker),
-                Some(InFlight::Answer { address, xid, answer, .. }) => {
-                    self.give_answer(tree, address, xid, &answer);
-                }
-                None => unreachable!("there is something to apply"),
+        let mut done = 0;
+        while done < ROUND_LIMIT {
+            if let Some((address, read)) = self.reads.take_due() {
+                done += self.answer_read(tree, address, read.as_ref());
+                continue;
+            }
+            if !self.has_committed() {
+                break;
+            }
+            if self.has_answer() {
+                self.give_next_answer(tree);
+            } else {
+                done += CHANGE_COST + self.apply_next(tree, watching);
             }
         }
         self.pending.retire(tree.last_zxid());
         self.check_invariants();
     }
 
-    /// Whether what is next must wait for reads that came before it.
-    fn closes_barrier(&mut self) -> bool {
-        let address = match self.in_flight.front() {
-            Some(InFlight::Txn { asker: Asker::Client { address, behind_reads: true, .. }, .. }) => *address,
-            // Else the writes behind it would pass the reads, and its zxid would be older than theirs.
-            Some(InFlight::Answer { address, behind_reads: true, .. }) => *address,
-            _ => return false,
-        };
-        let closes = self.barrier.closes_before(address);
-        if closes {
-            self.outcomes[usize::from(address.worker.0)].acknowledge = true;
-        }
-        closes
+    /// Answers a read between two writes; one of a connection that is gone by nothing. Returns how many bytes long
+    /// the reply is.
+    fn answer_read(&mut self, tree: &Tree, address: Address, read: Option<&Read>) -> usize {
+        let outcomes = &mut self.outcomes[usize::from(address.worker.0)];
+        let start = outcomes.bytes.len();
+        let err = read.map_or(0, |read| {
+            let view = View { tree, rules: &self.settings.rules, identity: &read.identity };
+            view.reply(read.xid, read.op, &read.body, &mut outcomes.bytes)
+        });
+        push_reply(outcomes, address, start, err, false);
+        outcomes.bytes.len() - start
     }
 
-    fn apply_next(&mut self, tree: &mut Tree, watching: &[bool], zxid: Zxid, asker: &Asker) {
-        let (proposals, at) = self.next_proposal();
-        let (logged, range) = &proposals.items[at];
-        assert_eq!(*logged, zxid, "what is applied is what was proposed, in the same order");
-        let txn = Txn::from_bytes(&proposals.bytes[range.clone()]).expect("we encoded it ourselves");
+    /// Returns how many bytes the change has.
+    fn apply_next(&mut self, tree: &mut Tree, watching: &[bool]) -> usize {
+        let Entry { zxid, payload } = self.unapplied.pop_front().expect("there is a change to apply");
+        let txn = Txn::from_bytes(&payload).expect("what is logged was encoded by us, or read when it came");
+        let asker = self.take_asker(zxid, &txn);
         self.audit_session_end(tree, &txn);
         let applied = tree.apply(&txn, &mut |change| tell_watchers(&mut self.outcomes, watching, &change));
         self.counters.commits += 1;
+        if self.order.peer().is_some() {
+            self.counters.propagation.observe(age_ms(self.member.heard_at(), txn.header.time));
+        }
+        self.order.on_applied(zxid);
         self.check_digest(tree, zxid, &applied);
         if let Some(auditor) = &mut self.auditor {
             auditor.on_applied(&txn, &applied.outcome);
         }
-        match asker {
-            Asker::Client { address, session, op, xid, .. } => {
-                self.reply(*address, *session, *op, *xid, &txn, &applied);
+        match &asker {
+            Asker::Client { address, session, op, xid, is_denied } => {
+                let outcome = local::explained(&applied.outcome, *is_denied);
+                self.reply(*address, *session, *op, *xid, &txn, &outcome);
             }
             Asker::Connect { address, session, timeout_ms, read_only } => {
                 let (session, timeout_ms, read_only) = (Some(*session), *timeout_ms, *read_only);
@@ -72,10 +90,30 @@ impl Replica {
                     read_only,
                 });
             }
-            Asker::Nobody => {}
+            Asker::Upgrade { .. } | Asker::Nobody => {}
         }
-        if matches!(txn.body, TxnBody::CloseSession { .. }) {
-            self.end_session(txn.header.session, asker);
+        match txn.body {
+            TxnBody::CloseSession { .. } => self.end_session(txn.header.session, &asker),
+            TxnBody::CreateSession { timeout_ms } => self.sessions.note(txn.header.session, timeout_ms),
+            _ => {}
+        }
+        payload.len()
+    }
+
+    /// Whoever waits for this change. A leader's own clients are known by its place. A learner's are asked for in
+    /// order, and known by session and xid; what the leader does on its own has xid 0.
+    fn take_asker(&mut self, zxid: Zxid, txn: &Txn<'_>) -> Asker {
+        let is_next = match self.in_flight.front() {
+            Some(InFlight::Txn { zxid: Some(place), .. }) => *place == zxid,
+            Some(InFlight::Txn { zxid: None, asker }) => asker.asked_for(txn),
+            Some(InFlight::Answer { .. }) | None => false,
+        };
+        match self.in_flight.front_mut() {
+            Some(InFlight::Txn { .. }) if is_next => match self.in_flight.pop_front() {
+                Some(InFlight::Txn { asker, .. }) => asker,
+                _ => unreachable!("the front was looked at"),
+            },
+            _ => Asker::Nobody,
         }
     }
 
@@ -88,22 +126,15 @@ impl Replica {
         }
     }
 
-    /// The oldest transaction that is not applied, in the batch that it was handed out in.
-    fn next_proposal(&mut self) -> (Arc<Proposals>, usize) {
-        let first = self.handed_out.front().expect("what is committed was handed out to be logged");
-        let (proposals, at) = (Arc::clone(first), self.applied_of_first);
-        self.applied_of_first += 1;
-        if self.applied_of_first == proposals.items.len() {
-            self.handed_out.pop_front();
-            self.applied_of_first = 0;
-        }
-        (proposals, at)
-    }
-
     fn check_digest(&mut self, tree: &Tree, zxid: Zxid, applied: &Applied) {
         if applied.digest_matches == Some(false) {
-            debug_assert!(false, "prep foresaw another tree than {zxid} made");
+            debug_assert!(self.passes_on(), "prep foresaw another tree than {zxid} made");
             self.counters.digest_mismatches += 1;
+        }
+        if let Some(matches) = applied.digest_matches
+            && self.passes_on()
+        {
+            self.on_learners_digest(zxid, matches);
         }
         if zxid.0 % DIGEST_INTERVAL == 0 {
             if self.counters.digests.len() == DIGESTS_KEPT {
@@ -120,46 +151,71 @@ impl Replica {
         op: OpCode,
         xid: Xid,
         txn: &Txn<'_>,
-        applied: &Applied,
+        outcome: &Decided,
     ) {
         let outcomes = &mut self.outcomes[usize::from(address.worker.0)];
         let start = outcomes.bytes.len();
-        let err = reply::encode(&mut outcomes.bytes, op, xid, txn, &applied.outcome);
-        let close = op == OpCode::CloseSession && txn.header.session == session;
+        let err = reply::encode(&mut outcomes.bytes, op, xid, txn, outcome);
+        let is_moved = err == ErrorCode::SessionMoved.number();
+        if is_moved {
+            outcomes.bytes.truncate(start); // as ZooKeeper does: whoever is left behind learns it by the close alone
+        }
+        let close = is_moved || op == OpCode::CloseSession && txn.header.session == session;
         push_reply(outcomes, address, start, err, close);
-        self.barrier.on_answered(address);
+        self.reads.on_answered(address);
     }
 
     /// The session is closed: so is its connection, unless that waits for the reply to its own request.
-    fn end_session(&mut self, session: SessionId, asker: &Asker) {
+    pub(super) fn end_session(&mut self, session: SessionId, asker: &Asker) {
         let asked_by = match asker {
             Asker::Client { address, .. } => Some(*address),
-            Asker::Connect { .. } | Asker::Nobody => None,
+            Asker::Connect { .. } | Asker::Upgrade { .. } | Asker::Nobody => None,
         };
-        if let Some(owner) = self.sessions.remove(session)
+        self.end_session_beside(session, asked_by);
+    }
+
+    fn end_session_beside(&mut self, session: SessionId, asked_by: Option<Address>) {
+        if let Some(Holder::Here(owner)) = self.sessions.remove(session)
             && Some(owner) != asked_by
         {
             self.tell(owner, |connection| Outcome::Close { connection });
         }
     }
 
+    fn give_next_answer(&mut self, tree: &Tree) {
+        let Some(InFlight::Answer { address, xid, answer, from_leader }) = self.in_flight.pop_front() else {
+            unreachable!("there is an answer to give")
+        };
+        if from_leader {
+            self.member.take_synced();
+        }
+        self.give_answer(tree, address, xid, &answer);
+    }
+
     fn give_answer(&mut self, tree: &Tree, address: Address, xid: Xid, answer: &Answer) {
         let outcomes = &mut self.outcomes[usize::from(address.worker.0)];
-        let start = outcomes.bytes.len();
+        let (start, zxid) = (outcomes.bytes.len(), tree.last_zxid());
         let err = match answer {
-            Answer::Undecodable => {
-                frame::refusal(&mut outcomes.bytes, xid, tree.last_zxid(), ErrorCode::MarshallingError);
-                ErrorCode::MarshallingError.number()
+            Answer::Refused(code) => {
+                frame::refusal(&mut outcomes.bytes, xid, zxid, *code);
+                code.number()
+            }
+            Answer::Closed(_) => {
+                frame::reply(&mut outcomes.bytes, xid, zxid, |_| {});
+                0
             }
             Answer::Synced(path) => {
                 let path = path.as_deref().map(Into::into);
                 let response = SyncResponse { path };
-                frame::reply(&mut outcomes.bytes, xid, tree.last_zxid(), |out| response.encode(out));
+                frame::reply(&mut outcomes.bytes, xid, zxid, |out| response.encode(out));
                 0
             }
         };
-        push_reply(outcomes, address, start, err, false);
-        self.barrier.on_answered(address);
+        push_reply(outcomes, address, start, err, matches!(answer, Answer::Closed(_)));
+        self.reads.on_answered(address);
+        if let Answer::Closed(session) = answer {
+            self.end_session_beside(*session, Some(address));
+        }
     }
 }
 
@@ -182,4 +238,21 @@ fn tell_watchers(outcomes: &mut [Outcomes], watching: &[bool], change: &Change<'
         parent_acl: change.parent_acl.clone(),
     };
     told.for_each(|(outcomes, _)| outcomes.items.push(Outcome::Changed(change.clone())));
+}
+
+impl Asker {
+    /// Whether the leader made this of what was asked here.
+    fn asked_for(&self, txn: &Txn<'_>) -> bool {
+        let closes = matches!(txn.body, TxnBody::CloseSession { .. });
+        match self {
+            Self::Client { session, xid, op, .. } => {
+                let asked_to_close = *op == OpCode::CloseSession;
+                (*session, *xid) == (txn.header.session, txn.header.cxid) && closes == asked_to_close
+            }
+            Self::Connect { session, .. } | Self::Upgrade { session } => {
+                *session == txn.header.session && matches!(txn.body, TxnBody::CreateSession { .. })
+            }
+            Self::Nobody => false,
+        }
+    }
 }

@@ -10,34 +10,41 @@
 //! queue, so that answers keep the order of requests.
 
 mod apply;
-mod barrier;
-mod chance;
 mod containers;
+mod local;
+mod member;
+mod order;
 mod propose;
+mod reads;
 mod reply;
 mod report;
+mod requests;
+mod service;
 mod sessions;
 mod snapshots;
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use zoorum_proto::connect::ReadOnly;
-use zoorum_proto::{OpCode, SessionId, WallClock, Xid, Zxid};
+use zoorum_proto::{Encode, ErrorCode, OpCode, SessionId, Txn, WallClock, Xid, Zxid};
 use zoorum_tree::{Pending, Tree};
-use zoorum_zab::Broadcast;
+use zoorum_zab::{Broadcast, Entry, Peer};
 
 use crate::audit::{Auditor, Record};
-use crate::message::{Address, ConnectionId, Outcome, Outcomes, Request, Requests, WorkerId};
+use crate::chance::Chance;
+use crate::message::{Address, ConnectionId, Outcome, Outcomes, WorkerId};
 use crate::settings::Settings;
 use crate::time::Monotonic;
-use barrier::Barrier;
-use chance::Chance;
 use containers::Containers;
-pub use report::{ReplicaCounters, ReplicaReport, SessionReport};
-use sessions::Sessions;
+pub use member::Effect;
+use member::Membership;
+use order::Order;
+use reads::{Read, Reads};
+pub use report::{Mode, ProposalSizes, ReplicaCounters, ReplicaReport, SessionReport, Standing};
+use sessions::{Holder, Sessions};
 use snapshots::SnapshotSchedule;
 
 /// The two clocks, read once by the host for all that it hands over together.
@@ -50,34 +57,60 @@ pub struct Now {
 }
 
 /// Changes on their way to the log: each a transaction in ZooKeeper's encoding, without the log's own frame.
-#[derive(Debug, Default)]
-pub struct Proposals {
-    bytes: Vec<u8>,
-    items: Vec<(Zxid, Range<usize>)>,
-}
+#[derive(Clone, Debug)]
+pub struct Proposals(Arc<[Entry]>);
 
 impl Proposals {
     /// Each transaction with its zxid, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Zxid, &[u8])> {
-        self.items.iter().map(|(zxid, range)| (*zxid, &self.bytes[range.clone()]))
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.0.iter().map(|entry| (entry.zxid, &entry.payload[..]))
     }
 
     /// The newest change.
     pub fn last(&self) -> Option<Zxid> {
-        self.items.last().map(|(zxid, _)| *zxid)
+        self.0.last().map(|entry| entry.zxid)
+    }
+}
+
+/// Changes that are decided, and encoded one after another.
+#[derive(Debug, Default)]
+struct Fresh {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    items: Vec<(Zxid, usize)>,
+}
+
+impl Fresh {
+    /// Encodes a transaction; returns how many bytes it takes.
+    fn push(&mut self, txn: &Txn<'_>) -> usize {
+        let start = self.bytes.len();
+        txn.encode(&mut self.bytes);
+        self.items.push((txn.header.zxid, self.bytes.len()));
+        self.bytes.len() - start
+    }
+
+    /// All of them; they share their memory.
+    fn take(&mut self) -> Vec<Entry> {
+        let Self { bytes, items } = std::mem::take(self);
+        let bytes = Bytes::from(bytes);
+        let mut start = 0;
+        let cut = |(zxid, end)| {
+            let payload = bytes.slice(start..end);
+            start = end;
+            Entry { zxid, payload }
+        };
+        items.into_iter().map(cut).collect()
     }
 }
 
 /// Who is told what became of something in flight.
 #[derive(Debug)]
 enum Asker {
-    /// A client that sent a request.
-    Client { address: Address, session: SessionId, op: OpCode, xid: Xid, behind_reads: bool },
+    /// A client that sent a request. It is denied what it wants if it wants to own something, and its session is
+    /// known to this server alone: the leader does not know why.
+    Client { address: Address, session: SessionId, op: OpCode, xid: Xid, is_denied: bool },
+    /// Nobody, of a session that this server alone knew, and that becomes known to all.
+    Upgrade { session: SessionId },
     /// A client that wants a session.
     Connect { address: Address, session: SessionId, timeout_ms: i32, read_only: Option<ReadOnly> },
     /// The server itself.
@@ -87,17 +120,20 @@ enum Asker {
 /// Something that waits its turn to be answered.
 #[derive(Debug)]
 enum InFlight {
-    /// A transaction; its bytes are the next ones not yet applied.
-    Txn { zxid: Zxid, asker: Asker },
-    /// A request that changes nothing: a frame whose header's zxid is filled in when its turn comes.
-    Answer { address: Address, xid: Xid, behind_reads: bool, answer: Answer },
+    /// A change, at this place in history; without one, the leader is yet to give it its place.
+    Txn { zxid: Option<Zxid>, asker: Asker },
+    /// A request that changes nothing: a frame whose header's zxid is filled in when its turn comes. That can be
+    /// when the leader says so.
+    Answer { address: Address, xid: Xid, answer: Answer, from_leader: bool },
 }
 
 /// The reply to a request that changes nothing.
 #[derive(Debug)]
 enum Answer {
-    /// The request could not be decoded.
-    Undecodable,
+    /// It is refused, whatever it says.
+    Refused(ErrorCode),
+    /// This session, which only this server knew, is at its end.
+    Closed(SessionId),
     /// A sync: its path, echoed.
     Synced(Option<Box<str>>),
 }
@@ -105,17 +141,17 @@ enum Answer {
 /// The part of a server that orders changes and applies them.
 pub struct Replica {
     settings: Arc<Settings>,
-    broadcast: Broadcast,
+    order: Order,
+    member: Membership,
     pending: Pending,
     sessions: Sessions,
     in_flight: VecDeque<InFlight>,
     /// Proposed since the host last asked.
-    fresh: Proposals,
-    /// Handed to the host and not yet applied whole; of the first, so many are.
-    handed_out: VecDeque<Arc<Proposals>>,
-    applied_of_first: usize,
+    fresh: Fresh,
+    /// Handed to the host, to be logged, and not yet applied.
+    unapplied: VecDeque<Entry>,
     outcomes: Vec<Outcomes>,
-    barrier: Barrier,
+    reads: Reads,
     snapshots: SnapshotSchedule,
     containers: Containers,
     counters: ReplicaCounters,
@@ -129,34 +165,56 @@ impl Replica {
     /// timeout. Ephemeral znodes of sessions that are gone, which another server's files can hold, go by changes
     /// like any other, proposed at once. `seed` decides when snapshots fall due.
     pub fn new(settings: Arc<Settings>, tree: &Tree, workers: usize, now: Now, seed: u64) -> Self {
-        let mut sessions = Sessions::new(settings.tick, settings.server_id, now);
-        for open in tree.sessions() {
-            sessions.restore(now.monotonic, open.session, open.timeout_ms);
-        }
-        let mut replica = Self {
-            broadcast: Broadcast::alone(tree.last_zxid()),
+        let mut replica = Self::start(settings, tree, workers, now, seed);
+        replica.sessions.begin_anew(now.monotonic, true, tree);
+        replica.close_orphans(tree, now);
+        replica
+    }
+
+    fn start(settings: Arc<Settings>, tree: &Tree, workers: usize, now: Now, seed: u64) -> Self {
+        Self {
+            order: Order::Alone(Broadcast::alone(tree.last_zxid())),
+            member: Membership::new(seed),
             pending: Pending::new(seed),
-            sessions,
             in_flight: VecDeque::new(),
-            fresh: Proposals::default(),
-            handed_out: VecDeque::new(),
-            applied_of_first: 0,
+            fresh: Fresh::default(),
+            unapplied: VecDeque::new(),
             outcomes: std::iter::repeat_with(Outcomes::default).take(workers).collect(),
-            barrier: Barrier::new(workers),
+            reads: Reads::default(),
             snapshots: SnapshotSchedule::new(settings.snapshots.clone(), Chance::new(seed)),
             containers: Containers::new(settings.containers.clone(), now.monotonic),
             counters: ReplicaCounters::default(),
             expired: Vec::new(),
             auditor: None,
+            sessions: Sessions::new(settings.tick, settings.server_id, now),
             settings,
-        };
+        }
+    }
+
+    /// The same as one of an ensemble: it serves nobody until there is a leader. The workers must have been told
+    /// to wait: see [`crate::Worker::hold`].
+    pub fn among_peers(
+        settings: Arc<Settings>,
+        tree: &Tree,
+        workers: usize,
+        now: Now,
+        seed: u64,
+        peer: Peer,
+    ) -> Self {
+        let mut replica = Self::start(settings, tree, workers, now, seed);
+        replica.order = Order::Among { peer: Box::new(peer), proposed: Zxid::ZERO };
+        replica.act(tree, now);
+        replica
+    }
+
+    /// Ephemeral znodes whose session is gone go by changes like any other.
+    fn close_orphans(&mut self, tree: &Tree, now: Now) {
         let owners = tree.sessions_with_ephemerals();
         let mut gone: Vec<_> = owners.filter(|owner| tree.session_timeout(*owner).is_none()).collect();
         gone.sort_unstable();
         for session in gone {
-            replica.close_session(tree, now, session, Asker::Nobody, Xid(0));
+            self.close_session(tree, now, session, Asker::Nobody, Xid(0));
         }
-        replica
     }
 
     /// From now on, every change makes records for the audit log: see [`Self::take_audit_records`].
@@ -174,49 +232,23 @@ impl Replica {
         std::mem::take(&mut self.expired)
     }
 
-    /// A worker asks.
-    pub fn on_requests(&mut self, tree: &Tree, now: Now, worker: WorkerId, requests: &Requests) {
-        self.barrier.on_seen(worker, requests.outcomes_seen);
-        for request in &requests.items {
-            match request {
-                Request::Write { connection, session, xid, op, body, identity, behind_reads } => {
-                    let address = Address { worker, connection: *connection };
-                    let body = &requests.bytes[body.clone()];
-                    let asker = Asker::Client {
-                        address,
-                        session: *session,
-                        op: *op,
-                        xid: *xid,
-                        behind_reads: *behind_reads,
-                    };
-                    self.on_write(tree, now, asker, body, identity);
-                }
-                Request::Connect { connection, session, timeout_ms, read_only } => {
-                    let address = Address { worker, connection: *connection };
-                    match session {
-                        None => self.open_session(tree, now, address, *timeout_ms, *read_only),
-                        Some(session) => {
-                            self.take_up_session(now, address, *session, *timeout_ms, *read_only);
-                        }
-                    }
-                }
-                Request::Heard(heard) => {
-                    heard.iter().for_each(|(session, at)| self.sessions.touch(*session, *at));
-                }
-                Request::Gone { connection, session } => {
-                    self.sessions.leave(*session, Address { worker, connection: *connection });
-                }
-            }
-        }
-    }
-
     /// Time passes. To be called when [`Self::next_wakeup`] has come; requests that came before `now` must have
     /// been handed over first, or a session could expire whose sign of life is on its way.
     pub fn on_tick(&mut self, tree: &Tree, now: Now) {
+        if !self.serves() && !self.is_read_only() {
+            return;
+        }
         for session in self.sessions.take_expired(now.monotonic) {
             self.counters.expired_sessions += 1;
             self.expired.push((session, self.sessions.timeout(session)));
-            self.close_session(tree, now, session, Asker::Nobody, Xid(0));
+            if self.sessions.is_local(session) {
+                self.end_session(session, &Asker::Nobody);
+            } else {
+                self.close_session(tree, now, session, Asker::Nobody, Xid(0));
+            }
+        }
+        if self.passes_on() {
+            return;
         }
         for path in self.containers.due(tree, now) {
             self.delete_container(tree, now, &path);
@@ -225,61 +257,80 @@ impl Replica {
 
     /// How many changes wait to be taken by [`Self::take_proposals`].
     pub fn unlogged(&self) -> usize {
-        self.fresh.items.len()
+        self.fresh.items.len() + self.order.peer().map_or(0, Peer::unlogged)
     }
 
-    /// What has been proposed since the last call, to be logged and synced in this order.
-    pub fn take_proposals(&mut self) -> Option<Arc<Proposals>> {
-        if self.fresh.is_empty() {
+    /// What is to be logged since the last call, and synced, in this order. A leader's followers are sent it at
+    /// once.
+    pub fn take_proposals(&mut self, tree: &Tree, now: Now) -> Option<Proposals> {
+        let entries =
+            if self.passes_on() { self.take_received(tree, now) } else { self.take_decided(tree, now) };
+        if entries.is_empty() {
             return None;
         }
-        let proposals = Arc::new(std::mem::take(&mut self.fresh));
-        self.handed_out.push_back(Arc::clone(&proposals));
-        Some(proposals)
+        self.unapplied.extend(entries.iter().cloned());
+        Some(Proposals(entries.into()))
+    }
+
+    fn take_decided(&mut self, tree: &Tree, now: Now) -> Vec<Entry> {
+        let entries = self.fresh.take();
+        if self.order.peer().is_some() {
+            let sizes = entries.iter().map(|entry| entry.payload.len());
+            let all =
+                sizes.fold(self.counters.proposal_sizes, |all, size| Some(ProposalSizes::with(all, size)));
+            self.counters.proposal_sizes = all;
+        }
+        self.order.propose(now.monotonic, &entries);
+        self.act(tree, now);
+        entries
     }
 
     /// The log now keeps everything up to `through` across a power cut.
-    pub fn on_synced(&mut self, through: Zxid) {
-        self.broadcast.on_synced(through);
+    pub fn on_synced(&mut self, tree: &Tree, now: Now, through: Zxid) {
+        self.order.on_synced(now.monotonic, through);
+        self.act(tree, now);
     }
 
     /// Whether [`Self::apply`] would do anything.
     pub fn can_apply(&self) -> bool {
-        !self.waits_for_reads() && self.has_committed()
-    }
-
-    /// Whether what is committed must wait until a worker has answered reads that came before it. That is a
-    /// matter of moments, in which nothing slow should be begun.
-    pub fn waits_for_reads(&self) -> bool {
-        self.barrier.is_closed()
+        self.reads.has_due() || self.has_committed()
     }
 
     /// When [`Self::on_tick`] is to be called next.
     pub fn next_wakeup(&self) -> Monotonic {
-        self.sessions.next_expiry().map_or(self.containers.next_at(), |at| at.min(self.containers.next_at()))
+        if !self.serves() && !self.is_read_only() {
+            return Monotonic(Duration::MAX);
+        }
+        let containers = if self.passes_on() { Monotonic(Duration::MAX) } else { self.containers.next_at() };
+        self.sessions.next_expiry().into_iter().fold(containers, Monotonic::min)
+    }
+
+    /// Whether the oldest of what is in flight can be answered as it is.
+    fn has_answer(&self) -> bool {
+        match self.in_flight.front() {
+            Some(InFlight::Answer { from_leader, .. }) => !from_leader || self.member.has_synced(),
+            Some(InFlight::Txn { .. }) | None => false,
+        }
+    }
+
+    /// Whether the tree may go on.
+    fn has_change(&self) -> bool {
+        self.unapplied.front().is_some_and(|entry| entry.zxid <= self.order.may_apply())
     }
 
     fn has_committed(&self) -> bool {
-        match self.in_flight.front() {
-            Some(InFlight::Txn { zxid, .. }) => *zxid <= self.broadcast.committed(),
-            Some(InFlight::Answer { .. }) => true,
-            None => false,
-        }
+        self.has_answer() || self.has_change()
     }
 
     /// What a worker is to be told since the last call. Changes of the tree are among it, so it must reach
     /// the worker before the worker sees the tree again.
     pub fn take_outcomes(&mut self, worker: WorkerId) -> Outcomes {
-        let outcomes = std::mem::take(&mut self.outcomes[usize::from(worker.0)]);
-        if !outcomes.is_empty() {
-            self.barrier.on_taken(worker);
-        }
-        outcomes
+        std::mem::take(&mut self.outcomes[usize::from(worker.0)])
     }
 
     /// Whether enough has changed that the host should roll the log and write a snapshot. Answers yes once.
     pub fn take_snapshot_due(&mut self) -> bool {
-        self.snapshots.take_due()
+        self.serves() && self.snapshots.take_due()
     }
 
     /// Takes up an existing session on a new connection; an earlier connection of it is closed.
@@ -291,8 +342,8 @@ impl Replica {
         timeout_ms: i32,
         read_only: Option<ReadOnly>,
     ) {
-        let alive = self.sessions.take_up(now.monotonic, session, address, timeout_ms);
-        if let Some(Some(earlier)) = alive
+        let alive = self.sessions.take_up(now.monotonic, session, Holder::Here(address), timeout_ms);
+        if let Some(Some(Holder::Here(earlier))) = alive
             && earlier != address
         {
             self.tell(earlier, |connection| Outcome::Close { connection });
@@ -307,14 +358,16 @@ impl Replica {
 
     /// What holds between any two steps.
     pub fn check_invariants(&self) {
-        self.broadcast.check_invariants();
+        self.order.check_invariants();
         let mut zxids = self.in_flight.iter().filter_map(|entry| match entry {
-            InFlight::Txn { zxid, .. } => Some(*zxid),
+            InFlight::Txn { zxid, .. } => *zxid,
             InFlight::Answer { .. } => None,
         });
         debug_assert!(zxids.by_ref().is_sorted(), "changes in flight stand in the order of history");
     }
 }
 
+#[cfg(test)]
+mod member_tests;
 #[cfg(test)]
 mod tests;

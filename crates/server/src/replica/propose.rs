@@ -1,36 +1,65 @@
 //! From requests to proposals.
 
 use zoorum_proto::connect::ReadOnly;
-use zoorum_proto::{Encode, SessionId, Txn, TxnHeader, WallClock, WriteOp, Xid, Zxid};
+use zoorum_proto::{ErrorCode, SessionId, Txn, TxnHeader, WallClock, WriteOp, Xid, Zxid};
 use zoorum_tree::{Prepared, Requester, Tree};
 
+use super::local::Before;
+use super::sessions::Holder;
 use super::{Answer, Asker, InFlight, Now, Replica};
 use crate::message::{Address, Identity};
 
 impl Replica {
     /// A client's write: decided now, in flight until it is durable.
     pub(super) fn on_write(&mut self, tree: &Tree, now: Now, asker: Asker, body: &[u8], identity: &Identity) {
-        let Asker::Client { address, session, op, xid, behind_reads } = asker else {
+        let Asker::Client { address, session, op, xid, .. } = asker else {
             unreachable!("only clients write")
         };
         match WriteOp::decode(op, body) {
             // Refused without a place in history: such a request has no effect to order.
-            Err(_) => self.answer(address, xid, behind_reads, Answer::Undecodable),
+            Err(_) => self.answer(address, xid, Answer::Refused(ErrorCode::MarshallingError)),
             Ok(WriteOp::Sync(path)) => {
-                self.answer(address, xid, behind_reads, Answer::Synced(path.map(|path| path.into())));
+                self.answer(address, xid, Answer::Synced(path.map(|path| path.into())));
             }
             Ok(WriteOp::CloseSession) => self.close_session(tree, now, session, asker, xid),
             Ok(op) => {
-                let requester = Requester { session, ids: identity, is_live: self.sessions.is_live(session) };
-                let zxid = self.broadcast.propose();
-                if let Some(auditor) = &mut self.auditor {
-                    auditor.on_asked(zxid, session, identity, &op);
+                if let Before::Upgrade { timeout_ms } = self.before(session, &op) {
+                    self.propose_session(tree, now, session, timeout_ms, Asker::Nobody);
                 }
-                let rules = &self.settings.rules;
-                let prepared = self.pending.prep(tree, rules, &requester, &op, zxid, now.wall);
-                self.propose(zxid, session, xid, now.wall, prepared, asker);
+                self.decide(tree, now, session, xid, Holder::Here(address), &op, identity, asker);
             }
         }
+    }
+
+    /// Makes a change of a request, or a refusal at its place in history.
+    #[expect(clippy::too_many_arguments, reason = "a request is these, and becomes one thing here")]
+    pub(super) fn decide(
+        &mut self,
+        tree: &Tree,
+        now: Now,
+        session: SessionId,
+        xid: Xid,
+        holder: Holder,
+        op: &WriteOp<'_>,
+        ids: &Identity,
+        asker: Asker,
+    ) {
+        let (barred, barred_from_owning) = self.bars(session, holder);
+        let requester = Requester { session, ids, barred, barred_from_owning };
+        let zxid = self.order.next_place();
+        if let Some(auditor) = &mut self.auditor {
+            auditor.on_asked(zxid, session, ids, op);
+        }
+        let rules = &self.settings.rules;
+        let prepared = self.pending.prep(tree, rules, &requester, op, zxid, now.wall);
+        self.propose(zxid, session, xid, now.wall, prepared, asker);
+    }
+
+    /// Refuses what a learner passed on and cannot be read.
+    pub(super) fn refuse_unreadable(&mut self, tree: &Tree, now: Now, session: SessionId, xid: Xid) {
+        let zxid = self.order.next_place();
+        let prepared = self.pending.prep_unreadable(tree, &self.settings.rules);
+        self.propose(zxid, session, xid, now.wall, prepared, Asker::Nobody);
     }
 
     pub(super) fn open_session(
@@ -42,9 +71,20 @@ impl Replica {
         read_only: Option<ReadOnly>,
     ) {
         let session = self.sessions.open(now.monotonic, address, timeout_ms);
-        let zxid = self.broadcast.propose();
-        let prepared = self.pending.prep_create_session(tree, &self.settings.rules, timeout_ms);
         let asker = Asker::Connect { address, session, timeout_ms, read_only };
+        self.propose_session(tree, now, session, timeout_ms, asker);
+    }
+
+    pub(super) fn propose_session(
+        &mut self,
+        tree: &Tree,
+        now: Now,
+        session: SessionId,
+        timeout_ms: i32,
+        asker: Asker,
+    ) {
+        let zxid = self.order.next_place();
+        let prepared = self.pending.prep_create_session(tree, &self.settings.rules, timeout_ms);
         self.propose(zxid, session, Xid(0), now.wall, prepared, asker);
     }
 
@@ -57,14 +97,14 @@ impl Replica {
         asker: Asker,
         xid: Xid,
     ) {
-        let zxid = self.broadcast.propose();
+        let zxid = self.order.next_place();
         self.sessions.set_closing(session);
         let prepared = self.pending.prep_close_session(tree, &self.settings.rules, session, zxid);
         self.propose(zxid, session, xid, now.wall, prepared, asker);
     }
 
     pub(super) fn delete_container(&mut self, tree: &Tree, now: Now, path: &str) {
-        let zxid = self.broadcast.propose();
+        let zxid = self.order.next_place();
         let prepared = self.pending.prep_delete_container(tree, &self.settings.rules, path, zxid);
         self.propose(zxid, SessionId::NONE, Xid(0), now.wall, prepared, Asker::Nobody);
     }
@@ -79,15 +119,13 @@ impl Replica {
         asker: Asker,
     ) {
         let header = TxnHeader { session, cxid, zxid, time, kind: prepared.body.kind() as i32 };
-        let start = self.fresh.bytes.len();
-        Txn { header, body: prepared.body, digest: prepared.digest }.encode(&mut self.fresh.bytes);
-        self.snapshots.on_logged(self.fresh.bytes.len() - start);
-        self.fresh.items.push((zxid, start..self.fresh.bytes.len()));
-        self.in_flight.push_back(InFlight::Txn { zxid, asker });
+        let length = self.fresh.push(&Txn { header, body: prepared.body, digest: prepared.digest });
+        self.snapshots.on_logged(length);
+        self.in_flight.push_back(InFlight::Txn { zxid: Some(zxid), asker });
         self.counters.proposals += 1;
     }
 
-    fn answer(&mut self, address: Address, xid: Xid, behind_reads: bool, answer: Answer) {
-        self.in_flight.push_back(InFlight::Answer { address, xid, behind_reads, answer });
+    pub(super) fn answer(&mut self, address: Address, xid: Xid, answer: Answer) {
+        self.in_flight.push_back(InFlight::Answer { address, xid, answer, from_leader: false });
     }
 }

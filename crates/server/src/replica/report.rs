@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use zoorum_proto::{SessionId, Zxid};
+use zoorum_proto::{SessionId, WallClock, Zxid};
+use zoorum_zab::{Part, PeerReport};
 
 use super::Replica;
+use super::sessions::Holder;
+use crate::histogram::Histogram;
 use crate::message::Address;
 use crate::time::Monotonic;
 
@@ -21,6 +24,64 @@ pub struct ReplicaCounters {
     pub digest_mismatches: u64,
     /// The tree's hash after every 128th change, the newest 1,024 of them.
     pub digests: std::collections::VecDeque<(Zxid, i64)>,
+    /// Sizes of the changes proposed as leader; `None` before the first.
+    pub proposal_sizes: Option<ProposalSizes>,
+    /// From a leader's decision to the change in the tree, in ms. By wall clocks, perhaps of two machines.
+    pub propagation: Histogram,
+    /// From a leader's decision to its arrival here, in ms, likewise.
+    pub arrival: Histogram,
+    /// Sessions that learners asked about, while this server led.
+    pub revalidations: u64,
+    /// Sessions about which a leader was asked.
+    pub revalidations_asked: u64,
+}
+
+/// Sizes of changes, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProposalSizes {
+    /// Of the newest.
+    pub last: usize,
+    /// The least.
+    pub min: usize,
+    /// The most.
+    pub max: usize,
+}
+
+impl ProposalSizes {
+    /// With one more change.
+    pub(super) fn with(sizes: Option<Self>, size: usize) -> Self {
+        let Self { min, max, .. } = sizes.unwrap_or(Self { last: size, min: size, max: size });
+        Self { last: size, min: min.min(size), max: max.max(size) }
+    }
+}
+
+/// How clients see this server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It has no peers.
+    #[default]
+    Standalone,
+    /// Nobody is served: there is no leader, or this server is not in step with it yet.
+    Waiting,
+    /// There is no leader: clients get reads, if they can do with that.
+    ReadOnly,
+    /// It leads.
+    Leader,
+    /// It follows.
+    Follower,
+    /// It observes.
+    Observer,
+}
+
+/// Where this server stands: little enough to be looked at often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How clients see it.
+    pub mode: Mode,
+    /// Sizes of the changes it proposed as leader.
+    pub proposal_sizes: Option<ProposalSizes>,
+    /// A leader's beginning, which stands for its epoch until it has proposed something.
+    pub begins_with: Zxid,
 }
 
 /// An open session.
@@ -34,6 +95,8 @@ pub struct SessionReport {
     pub expires_at: Monotonic,
     /// The connection that has it.
     pub owner: Option<Address>,
+    /// Nobody else knows it.
+    pub is_local: bool,
 }
 
 /// All that the replica can tell of itself.
@@ -47,22 +110,47 @@ pub struct ReplicaReport {
     pub in_flight: usize,
     /// The newest change applied.
     pub committed: Zxid,
+    /// Its part among its peers; `None` if it has none.
+    pub peer: Option<PeerReport>,
 }
 
 impl Replica {
+    /// Where it stands.
+    pub fn standing(&self) -> Standing {
+        let mode = match self.part() {
+            None => Mode::Standalone,
+            Some(_) if self.is_read_only() => Mode::ReadOnly,
+            Some(_) if self.service().is_none() => Mode::Waiting,
+            Some(Part::Looking) => Mode::Waiting,
+            Some(Part::Leading(_)) => Mode::Leader,
+            Some(Part::Following(..)) => Mode::Follower,
+            Some(Part::Observing(..)) => Mode::Observer,
+        };
+        let begins_with = match self.part() {
+            Some(Part::Leading(epoch)) => Zxid::new(epoch, 0),
+            _ => Zxid::ZERO,
+        };
+        Standing { mode, proposal_sizes: self.counters.proposal_sizes, begins_with }
+    }
+
     /// Tells of itself.
     pub fn report(&self) -> ReplicaReport {
         let sessions = self.sessions.iter().map(|(session, state)| SessionReport {
             session,
             timeout: state.timeout,
             expires_at: state.expires_at,
-            owner: state.owner,
+            is_local: state.is_local,
+            owner: match state.present_holder() {
+                Some(Holder::Here(address)) => Some(address),
+                Some(Holder::Learner(_)) | None => None,
+            },
         });
         ReplicaReport {
             counters: self.counters.clone(),
             sessions: sessions.collect(),
             in_flight: self.in_flight.len(),
-            committed: self.broadcast.committed(),
+            committed: self.order.may_apply(),
+            peer: self.order.peer().map(zoorum_zab::Peer::report),
         }
     }
 
@@ -76,4 +164,9 @@ impl Replica {
     pub fn session_count(&self) -> usize {
         self.sessions.len()
     }
+}
+
+/// How long ago that was, in ms. Wall clocks may disagree: then not at all.
+pub(super) fn age_ms(now: WallClock, then: WallClock) -> u64 {
+    u64::try_from(now.0.saturating_sub(then.0)).unwrap_or(0)
 }

@@ -1,6 +1,6 @@
 //! When a snapshot falls due.
 
-use super::chance::Chance;
+use crate::chance::Chance;
 use crate::settings::SnapshotSettings;
 
 /// Counts what was logged since the last snapshot. The limits are drawn anew each time, between half the

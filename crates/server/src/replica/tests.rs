@@ -1,12 +1,17 @@
 //! Conversations with a replica: requests, the log's word, and what is told to workers.
 
+mod ensemble;
+mod roles;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use zoorum_proto::op::RequestHeader;
+use zoorum_proto::op::{PathAndWatch, RequestHeader};
 use zoorum_proto::reply::ReplyHeader;
 use zoorum_proto::snapshot::{OPEN_ACL, SnapshotNode};
-use zoorum_proto::{Acl, Decode, Encode, OpCode, Permissions, SessionId, Version, WallClock, Xid, Zxid};
+use zoorum_proto::{
+    Acl, Decode, Encode, ErrorCode, OpCode, Permissions, SessionId, Version, WallClock, Xid, Zxid,
+};
 use zoorum_tree::{Loader, Tree};
 
 use super::{Now, Replica};
@@ -35,21 +40,26 @@ impl Scene {
     }
 
     fn ask(&mut self, request: Request, bytes: Vec<u8>) {
-        let requests = Requests { bytes, items: vec![request], outcomes_seen: 0 };
+        let requests = Requests { bytes, items: vec![request], era: 0 };
         self.replica.on_requests(&self.tree, self.now, WORKER, &requests);
     }
 
     /// The log syncs whatever is proposed; what may be applied is.
     fn sync(&mut self) -> Vec<Outcome> {
-        if let Some(proposals) = self.replica.take_proposals() {
-            self.replica.on_synced(proposals.last().expect("proposals are not empty"));
+        if let Some(proposals) = self.replica.take_proposals(&self.tree, self.now) {
+            self.replica.on_synced(&self.tree, self.now, proposals.last().expect("proposals are not empty"));
         }
         self.apply()
     }
 
     fn apply(&mut self) -> Vec<Outcome> {
-        self.replica.apply(&mut self.tree, &[true]);
+        self.apply_unsynced();
         self.replica.take_outcomes(WORKER).items
+    }
+
+    /// What may be applied is.
+    fn apply_unsynced(&mut self) {
+        self.replica.apply(&mut self.tree, &[true]);
     }
 
     fn connect(&mut self, slot: u32, session: Option<SessionId>) -> Option<SessionId> {
@@ -63,16 +73,41 @@ impl Scene {
     }
 
     fn write(&mut self, slot: u32, session: SessionId, xid: i32, op: OpCode, bytes: Vec<u8>) {
-        self.ask(write(slot, session, xid, op, &bytes, false), bytes);
+        self.ask(write(slot, session, xid, op, &bytes), bytes);
     }
 
     fn create(&mut self, session: SessionId, xid: i32, path: &str, flags: i32) {
         self.write(1, session, xid, OpCode::Create, create(path, flags));
     }
 
-    fn create_behind_reads(&mut self, session: SessionId, xid: i32, path: &str) {
-        let bytes = create(path, 0);
-        self.ask(write(1, session, xid, OpCode::Create, &bytes, true), bytes);
+    fn read(&mut self, slot: u32, xid: i32, op: OpCode, path: &str) {
+        let body = PathAndWatch { path: path.into(), watch: false }.to_vec();
+        let identity = [auth::ip([127, 0, 0, 1].into())].into();
+        let (connection, xid) = (client(slot), Xid(xid));
+        self.ask(Request::Read { connection, xid, op, body: 0..body.len(), identity }, body);
+    }
+
+    /// What client 1 is told: of each reply its xid, zxid and error code.
+    fn replies(&mut self) -> Vec<(i32, i64, i32)> {
+        if let Some(proposals) = self.replica.take_proposals(&self.tree, self.now) {
+            self.replica.on_synced(&self.tree, self.now, proposals.last().expect("proposals are not empty"));
+        }
+        self.apply_unsynced();
+        self.taken_replies()
+    }
+
+    fn taken_replies(&mut self) -> Vec<(i32, i64, i32)> {
+        let outcomes = self.replica.take_outcomes(WORKER);
+        let reply = |outcome: &Outcome| match outcome {
+            Outcome::Reply { frame, .. } if frame.is_empty() => Some((0, 0, 0)),
+            Outcome::Reply { frame, .. } => {
+                let frame = &outcomes.bytes[frame.clone()];
+                let header = ReplyHeader::from_bytes(&frame[4..]).expect("a reply has a header");
+                Some((header.xid.0, header.zxid.0, header.err))
+            }
+            _ => None,
+        };
+        outcomes.items.iter().filter_map(reply).collect()
     }
 
     fn pass(&mut self, length: Duration) {
@@ -85,7 +120,7 @@ fn client(slot: u32) -> ConnectionId {
     ConnectionId { slot, generation: 0 }
 }
 
-fn write(slot: u32, session: SessionId, xid: i32, op: OpCode, bytes: &[u8], behind_reads: bool) -> Request {
+fn write(slot: u32, session: SessionId, xid: i32, op: OpCode, bytes: &[u8]) -> Request {
     Request::Write {
         connection: client(slot),
         session,
@@ -93,14 +128,17 @@ fn write(slot: u32, session: SessionId, xid: i32, op: OpCode, bytes: &[u8], behi
         op,
         body: 0..bytes.len(),
         identity: [auth::ip([127, 0, 0, 1].into())].into(),
-        behind_reads,
     }
 }
 
 fn create(path: &str, flags: i32) -> Vec<u8> {
+    create_with(path, b"x", flags)
+}
+
+fn create_with(path: &str, data: &[u8], flags: i32) -> Vec<u8> {
     let mut bytes = Vec::new();
     path.encode(&mut bytes);
-    b"x"[..].encode(&mut bytes);
+    data.encode(&mut bytes);
     vec![Acl::world(Permissions::ALL)].encode(&mut bytes);
     flags.encode(&mut bytes);
     bytes
@@ -111,10 +149,10 @@ fn a_write_is_answered_only_once_the_log_has_it() {
     let mut scene = Scene::start();
     let session = scene.connect(1, None).expect("a new session opens");
     scene.create(session, 1, "/a", 0);
-    let proposals = scene.replica.take_proposals().expect("a create is proposed");
+    let proposals = scene.replica.take_proposals(&scene.tree, scene.now).expect("a create is proposed");
     assert!(scene.apply().is_empty());
     assert!(scene.tree.node("/a").is_none(), "nothing is visible before it is durable");
-    scene.replica.on_synced(proposals.last().expect("one proposal"));
+    scene.replica.on_synced(&scene.tree, scene.now, proposals.last().expect("one proposal"));
     let told = scene.apply();
     assert!(matches!(told[..], [Outcome::Changed(_), Outcome::Reply { err: 0, .. }]), "{told:?}");
     assert!(scene.tree.node("/a").is_some());
@@ -139,7 +177,7 @@ fn an_undecodable_write_is_refused_in_order_and_has_no_place_in_history() {
     let session = scene.connect(1, None).expect("a new session opens");
     let before = scene.tree.last_zxid();
     scene.write(1, session, 1, OpCode::Create, Vec::new());
-    assert!(scene.replica.take_proposals().is_none());
+    assert!(scene.replica.take_proposals(&scene.tree, scene.now).is_none());
     assert!(matches!(scene.apply()[..], [Outcome::Reply { err: -5, .. }]));
     assert_eq!(scene.tree.last_zxid(), before);
 }
@@ -268,8 +306,8 @@ fn replies_are_frames_with_the_zxid_of_their_change() {
     let mut scene = Scene::start();
     let session = scene.connect(1, None).expect("a new session opens");
     scene.create(session, 5, "/a", 0);
-    if let Some(proposals) = scene.replica.take_proposals() {
-        scene.replica.on_synced(proposals.last().expect("one proposal"));
+    if let Some(proposals) = scene.replica.take_proposals(&scene.tree, scene.now) {
+        scene.replica.on_synced(&scene.tree, scene.now, proposals.last().expect("one proposal"));
     }
     scene.replica.apply(&mut scene.tree, &[false]);
     let outcomes = scene.replica.take_outcomes(WORKER);
@@ -281,33 +319,94 @@ fn replies_are_frames_with_the_zxid_of_their_change() {
 }
 
 #[test]
-fn a_write_waits_for_the_reads_that_its_connection_sent_before_it() {
+fn a_read_between_two_writes_sees_the_first_and_not_the_second() {
     let mut scene = Scene::start();
     let session = scene.connect(1, None).expect("a new session opens");
     scene.create(session, 1, "/a", 0);
-    scene.create_behind_reads(session, 3, "/b");
-    let told = scene.sync();
-    assert!(matches!(told[..], [Outcome::Changed(_), Outcome::Reply { err: 0, .. }]), "{told:?}");
-    assert!(scene.tree.node("/b").is_none(), "a read between the two writes must not see the second");
-    assert!(scene.replica.waits_for_reads() && !scene.replica.can_apply());
-    let seen = Requests { outcomes_seen: 2, ..Requests::default() };
-    scene.replica.on_requests(&scene.tree, scene.now, WORKER, &seen);
-    assert_eq!(scene.apply().len(), 2);
+    scene.read(1, 2, OpCode::Exists, "/a");
+    scene.read(1, 3, OpCode::Exists, "/b");
+    scene.create(session, 4, "/b", 0);
+    let no_node = ErrorCode::NoNode.number();
+    assert_eq!(scene.replies(), [(1, 2, 0), (2, 2, 0), (3, 2, no_node), (4, 3, 0)]);
+}
+
+#[test]
+fn a_read_whose_writes_are_answered_waits_for_nobody() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/a", 0);
+    assert_eq!(scene.replies(), [(1, 2, 0)]);
+    scene.read(1, 2, OpCode::Exists, "/a");
+    scene.create(session, 3, "/b", 0);
+    assert!(scene.replica.can_apply(), "though nothing is synced");
+    scene.apply_unsynced();
+    assert_eq!(scene.taken_replies(), [(2, 2, 0)]);
+    assert_eq!(scene.replies(), [(3, 3, 0)]);
+}
+
+#[test]
+fn a_sync_and_what_cannot_be_decoded_keep_their_place_among_reads() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/a", 0);
+    scene.read(1, 2, OpCode::Exists, "/b");
+    scene.write(1, session, 3, OpCode::Sync, "/".to_vec());
+    scene.read(1, 4, OpCode::Exists, "/b");
+    scene.write(1, session, 5, OpCode::Create, vec![1]);
+    scene.read(1, 6, OpCode::Exists, "/b");
+    scene.create(session, 7, "/b", 0);
+    let (no_node, undecodable) = (ErrorCode::NoNode.number(), ErrorCode::MarshallingError.number());
+    let told = scene.replies();
+    let expected = [
+        (1, 2, 0),
+        (2, 2, no_node),
+        (3, 2, 0),
+        (4, 2, no_node),
+        (5, 2, undecodable),
+        (6, 2, no_node),
+        (7, 3, 0),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn reads_of_a_connection_that_is_gone_are_answered_by_nothing_and_its_writes_are_done() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    scene.create(session, 1, "/a", 0);
+    scene.read(1, 2, OpCode::Exists, "/a");
+    scene.create(session, 3, "/b", 0);
+    scene.ask(Request::Gone { connection: client(1), session }, Vec::new());
+    assert_eq!(scene.replies(), [(1, 2, 0), (0, 0, 0), (3, 3, 0)]);
     assert!(scene.tree.node("/b").is_some());
 }
 
 #[test]
-fn a_sync_waits_for_the_reads_before_it_and_so_do_the_writes_behind_it() {
+fn many_large_reads_leave_the_tree_to_others_in_between() {
     let mut scene = Scene::start();
     let session = scene.connect(1, None).expect("a new session opens");
-    scene.create(session, 1, "/a", 0);
-    let sync = write(1, session, 3, OpCode::Sync, &"/".to_vec(), true);
-    scene.ask(sync, "/".to_vec());
-    scene.create(session, 4, "/b", 0);
-    let told = scene.sync();
-    assert!(matches!(told[..], [Outcome::Changed(_), Outcome::Reply { err: 0, .. }]), "{told:?}");
-    assert!(scene.tree.node("/b").is_none(), "a read between create and sync must not see what comes later");
-    let seen = Requests { outcomes_seen: 2, ..Requests::default() };
-    scene.replica.on_requests(&scene.tree, scene.now, WORKER, &seen);
-    assert_eq!(scene.apply().len(), 3);
+    scene.write(1, session, 1, OpCode::Create, create_with("/a", &[7; 600_000], 0));
+    (2..=6).for_each(|xid| scene.read(1, xid, OpCode::GetData, "/a"));
+    scene.create(session, 7, "/b", 0);
+    let mut told = scene.replies();
+    assert_eq!(told.len(), 2);
+    while scene.replica.can_apply() {
+        scene.apply_unsynced();
+        told.extend(scene.taken_replies());
+    }
+    assert!(told.iter().map(|(xid, ..)| *xid).eq(1..=7), "{told:?}");
+}
+
+#[test]
+fn many_changes_leave_the_tree_to_others_in_between() {
+    let mut scene = Scene::start();
+    let session = scene.connect(1, None).expect("a new session opens");
+    (1..=5_000).for_each(|xid| scene.create(session, xid, &format!("/{xid}"), 0));
+    let mut told = scene.replies();
+    assert!((1_000..5_000).contains(&told.len()), "{}", told.len());
+    while scene.replica.can_apply() {
+        scene.apply_unsynced();
+        told.extend(scene.taken_replies());
+    }
+    assert!(told.iter().map(|(xid, ..)| *xid).eq(1..=5_000));
 }

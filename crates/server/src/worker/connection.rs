@@ -8,8 +8,10 @@ use zoorum_proto::{OpCode, SessionId, Xid, Zxid};
 
 use super::OUTPUT_SOFT_LIMIT;
 use crate::auth;
+use crate::gate::LargeRequest;
 use crate::message::Identity;
 use crate::time::Monotonic;
+use crate::view::View;
 
 /// Where a connection stands.
 ///
@@ -33,30 +35,46 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) enum Waiting {
     /// The replica has it.
-    Write(WaitingWrite),
-    /// A read behind a write of the same connection.
+    Asked(Asked),
+    /// A read behind a request that the replica has.
     Read { xid: Xid, op: OpCode, body: Box<[u8]>, at: Monotonic },
     /// A refusal whose turn has not come: no such operation. The connection closes behind it.
     Unknown { xid: Xid },
+    /// A refusal whose turn has not come: it waited too long to be let in.
+    Throttled { xid: Xid },
 }
 
 impl Waiting {
-    /// What a write holds in memory until it is answered.
-    pub(super) fn write_bytes(&self) -> Option<usize> {
+    /// The request, if the replica has it.
+    pub(super) fn into_asked(self) -> Option<Asked> {
         match self {
-            Self::Write(write) => Some(write.bytes),
-            Self::Read { .. } | Self::Unknown { .. } => None,
+            Self::Asked(asked) => Some(asked),
+            Self::Read { .. } | Self::Unknown { .. } | Self::Throttled { .. } => None,
+        }
+    }
+
+    /// Whether only the worker can answer it, so that no write may be handed over behind it.
+    fn is_workers_own(&self) -> bool {
+        match self {
+            Self::Asked(_) => false,
+            Self::Read { op, .. } => !View::suffices(*op),
+            Self::Unknown { .. } | Self::Throttled { .. } => true,
         }
     }
 }
 
-/// A write that the replica has.
+/// A request that the replica has: a write, or a read between writes.
 #[derive(Debug)]
-pub(super) struct WaitingWrite {
+pub(super) struct Asked {
     pub(super) xid: Xid,
     pub(super) op: OpCode,
+    /// What it holds in memory until it is answered.
     pub(super) bytes: usize,
     pub(super) at: Monotonic,
+    /// Keeps its place among the large requests under way, if it is one.
+    pub(super) _large: Option<LargeRequest>,
+    /// The body, of a read that asks for a watch.
+    pub(super) watching: Option<Box<[u8]>>,
 }
 
 /// One client's connection.
@@ -78,6 +96,10 @@ pub(super) struct Connection {
     pub(super) stalled_since: Option<Monotonic>,
     /// Not read from, because too much is waiting.
     pub(super) paused: bool,
+    /// Since when the whole packets in `input` have waited to be let in.
+    pub(super) waiting_since: Option<Monotonic>,
+    /// The client is known to have hung up, though it is not read to its end.
+    pub(super) has_hung_up: bool,
     /// In the worker's list of connections to attend to.
     pub(super) dirty: bool,
     pub(super) opened_at: Monotonic,
@@ -99,6 +121,8 @@ impl Connection {
             closing: false,
             stalled_since: None,
             paused: false,
+            waiting_since: None,
+            has_hung_up: false,
             dirty: false,
             opened_at: now,
             heard_at: now,
@@ -108,8 +132,18 @@ impl Connection {
 
     /// Whether reads whose turn has come were put off, and may be answered now.
     pub(super) fn has_postponed_reads(&self) -> bool {
-        let is_due = !matches!(self.queue.front(), None | Some(Waiting::Write(_)));
+        let is_due = !matches!(self.queue.front(), None | Some(Waiting::Asked(_)));
         is_due && self.output.unsent().len() <= OUTPUT_SOFT_LIMIT
+    }
+
+    /// Whether it has sent something that is yet to be let in.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting_since.is_some() && !self.closing
+    }
+
+    /// Whether what comes next must wait for what is in the queue.
+    pub(super) fn must_hold(&self) -> bool {
+        self.queue.back().is_some_and(Waiting::is_workers_own)
     }
 
     /// What its ids hold in memory.

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use zoorum_proto::op::{AuthPacket, OpClass, RequestHeader};
 use zoorum_proto::reply::{ReplyHeader, SetSaslResponse};
-use zoorum_proto::{Decode, Encode, ErrorCode, OpCode, Reader, Xid, Zxid};
+use zoorum_proto::{Decode, Encode, ErrorCode, OpCode, ReadOp, Reader, Xid, Zxid};
 use zoorum_tree::Tree;
 
-use super::connection::{Phase, Waiting, WaitingWrite};
-use super::{OUTPUT_HARD_LIMIT, OUTPUT_SOFT_LIMIT, TURN_LIMIT, Worker, reads};
+use super::connection::{Asked, Phase, Waiting};
+use super::{OUTPUT_SOFT_LIMIT, TURN_LIMIT, Worker, reads};
 use crate::auth::{Authenticated, authenticate};
 use crate::frame::{frame, refusal};
+use crate::gate::LargeRequest;
 use crate::message::{ConnectionId, Request};
 use crate::time::Monotonic;
+use crate::view::watch_asked;
 
 /// Most bytes that the ids of a connection may take: they are kept as long as it lives, and are copied into
 /// every ACL that it has filled in.
@@ -46,14 +48,22 @@ impl Worker {
                 self.close(id);
                 break;
             }
+            if !self.gate.has_room_for(length) {
+                self.reject_large(id);
+                break;
+            }
             let Some(packet) = rest.get(4..4 + length) else { break };
             if is_paused || self.turn_work > TURN_LIMIT || self.must_pause(id) {
+                if self.is_full() {
+                    self.wait_for_room(now, id);
+                }
                 self.pause(id);
                 break;
             }
             used += 4 + length;
             self.on_packet(tree, now, id, packet);
         }
+        self.has_let_in(id);
         used
     }
 
@@ -62,7 +72,7 @@ impl Worker {
         connection.stats.received += 1;
         self.counters.packets_received += 1;
         if connection.phase == Phase::Handshake {
-            return self.on_connect(tree, id, packet);
+            return self.on_connect(tree, now, id, packet);
         }
         let mut input = Reader::new(packet);
         let Ok(header) = RequestHeader::decode(&mut input) else { return self.close(id) };
@@ -71,13 +81,26 @@ impl Worker {
         if self.lacks_required_identity(id) && !matches!(op, Some(OpCode::Auth | OpCode::Sasl)) {
             return self.refuse_and_close(id, header.xid, Zxid::ZERO, ErrorCode::SessionClosedRequireAuth);
         }
+        match op {
+            Some(OpCode::Auth) => return self.on_auth(id, header.xid, body),
+            Some(OpCode::Sasl) => return self.on_sasl(id, header.xid),
+            _ => {}
+        }
+        let Ok(large) = self.gate.admit_request(body.len()) else { return self.reject_large(id) };
+        if !self.let_in(tree, now, id, header.xid, op) {
+            return;
+        }
         match op.map(|op| (op, op.class())) {
-            Some((OpCode::Auth, _)) => self.on_auth(id, header.xid, body),
-            Some((OpCode::Sasl, _)) => self.on_sasl(id, header.xid),
             Some((op, OpClass::Read)) => self.on_read(tree, now, id, header.xid, op, body),
-            Some((op, OpClass::Write)) => self.on_write(now, id, header.xid, op, body),
+            Some((op, OpClass::Write)) => self.on_write(now, id, header.xid, op, body, large),
             Some((_, OpClass::Refused | OpClass::Inline)) | None => self.on_unknown(id, header.xid),
         }
+    }
+
+    /// There are too many bytes of large requests under way.
+    fn reject_large(&mut self, id: ConnectionId) {
+        self.counters.large_rejected += 1;
+        self.close(id);
     }
 
     fn lacks_required_identity(&self, id: ConnectionId) -> bool {
@@ -133,7 +156,7 @@ impl Worker {
     }
 
     /// Notes a sign of life. One that comes late cannot wait for the tick: the session may be about to expire.
-    fn hear(&mut self, now: Monotonic, id: ConnectionId) {
+    pub(super) fn hear(&mut self, now: Monotonic, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let silence = now.since(std::mem::replace(&mut connection.heard_at, now));
         if let Phase::Established { session, timeout_ms } = connection.phase
@@ -153,8 +176,17 @@ impl Worker {
         connection.waiting_bytes += body.len();
     }
 
-    fn on_write(&mut self, now: Monotonic, id: ConnectionId, xid: Xid, op: OpCode, body: &[u8]) {
+    fn on_write(
+        &mut self,
+        now: Monotonic,
+        id: ConnectionId,
+        xid: Xid,
+        op: OpCode,
+        body: &[u8],
+        large: Option<LargeRequest>,
+    ) {
         self.hear(now, id);
+        self.hand_over_reads(id);
         let Some(connection) = self.connections.get_mut(id) else { return };
         // The first write under new ids keeps those alive, too.
         let is_first = Arc::strong_count(&connection.identity) == 1;
@@ -168,15 +200,44 @@ impl Worker {
             op,
             body: start..start + body.len(),
             identity: connection.identity.clone(),
-            behind_reads: matches!(
-                connection.queue.back(),
-                Some(Waiting::Read { .. } | Waiting::Unknown { .. })
-            ),
         });
-        connection.queue.push_back(Waiting::Write(WaitingWrite { xid, op, bytes, at: now }));
+        connection.queue.push_back(Waiting::Asked(Asked {
+            xid,
+            op,
+            bytes,
+            at: now,
+            _large: large,
+            watching: None,
+        }));
         connection.waiting_bytes += bytes;
         self.load.bytes += bytes;
         self.load.requests += 1;
+    }
+
+    /// A write is about to be handed to the replica: so are the reads that wait before it, for they must not see it,
+    /// and only the replica knows when it is applied.
+    fn hand_over_reads(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let waits = |waiting: &&Waiting| matches!(waiting, Waiting::Read { .. });
+        let first = connection.queue.len() - connection.queue.iter().rev().take_while(waits).count();
+        for waiting in connection.queue.range_mut(first..) {
+            let Waiting::Read { xid, op, body, at } = waiting else { unreachable!("these are the reads") };
+            let (xid, op, at, body) = (*xid, *op, *at, std::mem::take(body));
+            let (start, bytes) = (self.requests.bytes.len(), body.len());
+            self.requests.bytes.extend_from_slice(&body);
+            self.requests.items.push(Request::Read {
+                connection: id,
+                xid: reply_xid(op, xid),
+                op,
+                body: start..start + bytes,
+                identity: connection.identity.clone(),
+            });
+            let watching = Some(body).filter(|body| asks_for_watch(op, body));
+            self.watches_asked += usize::from(watching.is_some());
+            *waiting = Waiting::Asked(Asked { xid, op, bytes, at, watching, _large: None });
+            self.load.bytes += bytes;
+            self.load.requests += 1;
+        }
     }
 
     fn on_unknown(&mut self, id: ConnectionId, xid: Xid) {
@@ -195,25 +256,16 @@ impl Worker {
         }
     }
 
-    /// Answers the reads at the front of the queue, up to the next write.
-    ///
-    /// If they come to too much, the rest is put off until the client has read what it has. That is not possible
-    /// with a write behind them, which the replica may apply at any time now: a client that is owed far too much
-    /// then is cut off.
+    /// Answers the reads at the front of the queue, up to the next request that the replica has. If they come to
+    /// too much, the rest is put off until the client has read what it has.
     pub(super) fn run_waiting_reads(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId) {
         self.turn_work = 0;
         while let Some(connection) = self.connections.get_mut(id).filter(|connection| !connection.closing) {
-            if matches!(connection.queue.front(), None | Some(Waiting::Write(_))) {
+            if matches!(connection.queue.front(), None | Some(Waiting::Asked(_))) {
                 break;
             }
-            let unsent = connection.output.unsent().len();
-            if (unsent > OUTPUT_SOFT_LIMIT || self.turn_work > TURN_LIMIT)
-                && !connection.queue.iter().any(|waiting| matches!(waiting, Waiting::Write(_)))
-            {
+            if connection.output.unsent().len() > OUTPUT_SOFT_LIMIT || self.turn_work > TURN_LIMIT {
                 return self.pause(id);
-            }
-            if unsent > OUTPUT_HARD_LIMIT {
-                return self.cut_off(id);
             }
             match connection.queue.pop_front() {
                 Some(Waiting::Read { xid, op, body, at }) => {
@@ -223,7 +275,8 @@ impl Worker {
                 Some(Waiting::Unknown { xid }) => {
                     self.refuse_and_close(id, xid, Zxid(-1), ErrorCode::Unimplemented);
                 }
-                Some(Waiting::Write(_)) | None => unreachable!("the front of the queue was looked at"),
+                Some(Waiting::Throttled { xid }) => self.answer_throttled(tree, id, xid),
+                Some(Waiting::Asked(_)) | None => unreachable!("the front of the queue was looked at"),
             }
         }
     }
@@ -248,12 +301,23 @@ impl Worker {
             work: &mut self.turn_work,
             id,
         };
-        let xid = if op == OpCode::Ping { Xid::PING } else { xid };
-        reader.answer(connection, xid, op, body);
+        let goes_on = reader.answer(connection, reply_xid(op, xid), op, body);
         let length = connection.output.bytes().len() - before;
         self.turn_work += length;
         connection.stats.answered(op, xid, tree.last_zxid(), now, asked);
         self.counters.answered(op, length, now.since(asked), 0);
         self.mark_dirty(id);
+        if !goes_on {
+            self.close(id);
+        }
     }
+}
+
+/// Pings are answered under a number of their own.
+fn reply_xid(op: OpCode, xid: Xid) -> Xid {
+    if op == OpCode::Ping { Xid::PING } else { xid }
+}
+
+fn asks_for_watch(op: OpCode, body: &[u8]) -> bool {
+    ReadOp::decode(op, body).is_ok_and(|op| watch_asked(&op).is_some())
 }

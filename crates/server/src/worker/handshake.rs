@@ -58,9 +58,20 @@ impl Worker {
     }
 
     /// The connection asks for a session.
-    pub(super) fn on_connect(&mut self, tree: &Tree, id: ConnectionId, packet: &[u8]) {
+    pub(super) fn on_connect(&mut self, tree: &Tree, now: Monotonic, id: ConnectionId, packet: &[u8]) {
         let Ok(request) = ConnectRequest::from_bytes(packet) else { return self.close(id) };
+        let Ok(missing) = self.gate.admit_session(now, request.session == SessionId::NONE) else {
+            self.counters.sessions_refused += 1;
+            return self.close(id);
+        };
+        self.counters.token_deficit.observe(missing);
         self.counters.connect_requests += 1;
+        let Some(service) = self.service else {
+            return self.close(id); // nobody leads; the client must ask another server, or later
+        };
+        if service.read_only && request.read_only != Some(ReadOnly(true)) {
+            return self.close(id); // reads alone will not do
+        }
         if request.last_zxid_seen > tree.last_zxid() {
             // The client has seen a future that we do not know yet. It must ask another server, or later.
             return self.close(id);
@@ -69,11 +80,15 @@ impl Worker {
         connection.read_only = request.read_only;
         connection.phase = Phase::Connecting;
         let session = (request.session != SessionId::NONE).then_some(request.session);
+        if service.read_only && session.is_some_and(|session| tree.session_timeout(session).is_some()) {
+            return self.close(id); // who has a leader knows better whether it lives
+        }
         // The password is judged before anything happens to the session's present connection.
         if session.is_some_and(|session| request.password != Some(&session.password())) {
             self.counters.expired_replies += 1;
             return self.answer_expired(id, request.read_only);
         }
+        self.load.sessions += 1;
         self.requests.items.push(Request::Connect {
             connection: id,
             session,
@@ -91,7 +106,9 @@ impl Worker {
         timeout_ms: i32,
         read_only: Option<ReadOnly>,
     ) {
+        self.load.sessions -= 1;
         let Some(session) = session else { return self.answer_expired(id, read_only) };
+        let read_only = self.answer_to(read_only);
         let Some(connection) = self.connections.get_mut(id) else {
             // The client hung up meanwhile: its session lives on without a connection.
             return self.requests.items.push(Request::Gone { connection: id, session });
@@ -100,19 +117,20 @@ impl Worker {
         connection.heard_at = now;
         connection.stats.sent += 1;
         self.counters.packets_sent += 1;
-        let response = ConnectResponse {
-            timeout_ms,
-            session,
-            password: session.password(),
-            read_only: read_only.map(|_| ReadOnly(false)),
-        };
+        let response = ConnectResponse { timeout_ms, session, password: session.password(), read_only };
         frame(connection.output.bytes(), |out| response.encode(out));
         self.mark_dirty(id);
     }
 
+    /// Whether this server is read-only, for those who have said whether one will do.
+    fn answer_to(&self, read_only: Option<ReadOnly>) -> Option<ReadOnly> {
+        read_only.map(|_| ReadOnly(self.service.is_some_and(|service| service.read_only)))
+    }
+
     fn answer_expired(&mut self, id: ConnectionId, read_only: Option<ReadOnly>) {
+        let read_only = self.answer_to(read_only);
         if let Some(connection) = self.connections.get_mut(id) {
-            let response = ConnectResponse::expired(read_only.map(|_| ReadOnly(false)));
+            let response = ConnectResponse::expired(read_only);
             frame(connection.output.bytes(), |out| response.encode(out));
             self.close(id);
         }

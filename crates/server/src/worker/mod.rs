@@ -7,21 +7,27 @@
 mod connection;
 mod dispatch;
 mod handshake;
+mod leave;
 mod reads;
 mod report;
 mod table;
+mod throttle;
 mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use zoorum_proto::ReadOp;
+use zoorum_proto::op::OpClass;
 use zoorum_tree::{Tree, WatchTable};
 
-use crate::message::{ConnectionId, Outcome, Outcomes, Request, Requests, WorkerId};
+use crate::gate::Gate;
+use crate::message::{ConnectionId, Outcome, Outcomes, Request, Requests, Service, WorkerId};
 use crate::settings::Settings;
 use crate::time::Monotonic;
-use connection::{Connection, Output, Phase, Waiting};
+use crate::view::watch_left;
+use connection::{Asked, Connection, Output, Phase, Waiting};
 pub use report::{ConnectionReport, Counters, LatencyReport, ResponseSize, WatchReport, WorkerReport};
 use table::Table;
 
@@ -40,6 +46,9 @@ const WAITING_BYTES_LIMIT: usize = 4 << 20;
 /// Bytes of writes with the replica, of all connections, above which those with any are no longer read, and
 /// above twice as many none: each connection of a storm may bring one more.
 const ALL_WAITING_BYTES_LIMIT: usize = 64 << 20;
+/// Bytes of paths that one connection may watch, [`WatchTable::BYTES_BESIDES_PATH`] for each watch included: half a
+/// million watches on paths of two hundred bytes. What asks for more is refused.
+const WATCHES_LIMIT: usize = 128 << 20;
 /// Work done for one connection, in bytes answered and znodes walked over, before others have their turn.
 const TURN_LIMIT: usize = 1 << 20;
 
@@ -58,43 +67,54 @@ pub struct Command {
 pub struct Worker {
     id: WorkerId,
     settings: Arc<Settings>,
+    gate: Arc<Gate>,
     connections: Table,
     watches: WatchTable,
     requests: Requests,
-    outcomes_seen: u64,
-    owes_acknowledgement: bool,
+    /// Reads with the replica that ask for a watch.
+    watches_asked: usize,
     dirty: Vec<ConnectionId>,
     paused: Vec<ConnectionId>,
     commands: Vec<Command>,
     load: Load,
-    /// Bytes of the writes that the replica still has of connections that are gone.
-    orphans: BTreeMap<ConnectionId, VecDeque<usize>>,
+    /// The requests that the replica still has of connections that are gone.
+    orphans: BTreeMap<ConnectionId, VecDeque<Asked>>,
     /// Bytes of events since [`ALL_OUTPUT_LIMIT`] was looked at.
     events_uncounted: usize,
     /// Work done in the turn at hand: see [`TURN_LIMIT`].
     turn_work: usize,
+    /// The time of service, if clients are served.
+    service: Option<Service>,
+    /// The server ends: clients are let go.
+    is_leaving: bool,
     counters: report::Counters,
     heard_reported_at: Monotonic,
+    /// When those who wait to be let in are looked over.
+    next_stall: Option<Monotonic>,
 }
 
 /// What the replica has of a worker's connections, those that are gone included.
 #[derive(Clone, Copy, Debug, Default)]
 struct Load {
+    /// Writes.
     requests: usize,
+    /// What these hold in memory.
     bytes: usize,
+    /// Sessions asked for.
+    sessions: usize,
 }
 
 impl Worker {
     /// A worker without connections. `seed` keeps clients from aiming at its hash tables.
-    pub fn new(id: WorkerId, settings: Arc<Settings>, seed: u64) -> Self {
+    pub fn new(id: WorkerId, settings: Arc<Settings>, gate: Arc<Gate>, seed: u64) -> Self {
         Self {
             id,
             settings,
+            gate,
             connections: Table::default(),
-            watches: WatchTable::new(seed),
+            watches: WatchTable::new(seed, WATCHES_LIMIT),
             requests: Requests::default(),
-            outcomes_seen: 0,
-            owes_acknowledgement: false,
+            watches_asked: 0,
             dirty: Vec::new(),
             paused: Vec::new(),
             commands: Vec::new(),
@@ -102,9 +122,17 @@ impl Worker {
             orphans: BTreeMap::new(),
             events_uncounted: 0,
             turn_work: 0,
+            service: Some(Service::default()),
+            is_leaving: false,
             counters: report::Counters::default(),
             heard_reported_at: Monotonic::default(),
+            next_stall: None,
         }
+    }
+
+    /// The server is one of an ensemble: nobody is served until the replica says so.
+    pub fn hold(&mut self) {
+        self.service = None;
     }
 
     /// Which worker it is.
@@ -114,7 +142,11 @@ impl Worker {
 
     /// A client has connected.
     pub fn on_accepted(&mut self, now: Monotonic, peer: SocketAddr) -> ConnectionId {
-        self.connections.insert(Connection::new(now, peer))
+        let id = self.connections.insert(Connection::new(now, peer));
+        if self.is_leaving {
+            self.close(id);
+        }
+        id
     }
 
     /// The socket has received `bytes`.
@@ -138,9 +170,12 @@ impl Worker {
     /// The socket is closed, by whichever side. Requests in flight are executed, their replies dropped.
     pub fn on_closed(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.remove(id) else { return };
-        let writes: VecDeque<usize> = connection.queue.iter().filter_map(Waiting::write_bytes).collect();
-        if !writes.is_empty() {
-            self.orphans.insert(id, writes);
+        let watching =
+            |waiting: &&Waiting| matches!(waiting, Waiting::Asked(Asked { watching: Some(_), .. }));
+        self.watches_asked -= connection.queue.iter().filter(watching).count();
+        let asked: VecDeque<_> = connection.queue.into_iter().filter_map(Waiting::into_asked).collect();
+        if !asked.is_empty() {
+            self.orphans.insert(id, asked);
         }
         self.watches.remove_watcher(watches::watcher(id));
         if let Phase::Established { session, .. } = connection.phase {
@@ -167,7 +202,8 @@ impl Worker {
         now: Monotonic,
         batches: impl IntoIterator<Item = &'a Outcomes>,
     ) {
-        let (mut answered, mut connected) = (Vec::new(), Vec::new());
+        let mut answered = Vec::new();
+        let mut connected = Vec::new();
         for outcomes in batches {
             for outcome in &outcomes.items {
                 match outcome {
@@ -182,13 +218,40 @@ impl Worker {
                         connected.push(*connection);
                     }
                     Outcome::Close { connection } => self.close(*connection),
+                    Outcome::Served { service } => {
+                        self.on_served(*service);
+                        (answered, connected) = (Vec::new(), Vec::new());
+                    }
                 }
             }
-            self.outcomes_seen += 1;
-            self.owes_acknowledgement |= outcomes.acknowledge;
         }
-        answered.into_iter().for_each(|id| self.run_waiting_reads(tree, now, id));
+        for id in answered {
+            self.run_waiting_reads(tree, now, id);
+            self.let_go_if_leaving(id);
+        }
         connected.into_iter().for_each(|id| self.consume_input(tree, now, id));
+    }
+
+    /// Service begins, or is over: then whatever was asked will not be answered, and every client must look for
+    /// another server.
+    fn on_served(&mut self, service: Option<Service>) {
+        self.service = service;
+        if service.is_some() {
+            return;
+        }
+        self.requests = Requests::default();
+        self.orphans.clear();
+        self.load = Load::default();
+        self.watches_asked = 0;
+        let mut served = Vec::new();
+        for (id, connection) in self.connections.iter_mut() {
+            connection.queue.clear();
+            connection.waiting_bytes = 0;
+            if connection.phase != Phase::Command {
+                served.push(id);
+            }
+        }
+        served.into_iter().for_each(|id| self.close(id));
     }
 
     /// Whether a connection that is not read from may be read from again: see [`Self::resume`].
@@ -211,6 +274,7 @@ impl Worker {
                 self.mark_dirty(id);
                 self.run_waiting_reads(tree, now, id);
                 self.consume_input(tree, now, id);
+                self.let_go_if_leaving(id);
             }
         }
     }
@@ -265,14 +329,13 @@ impl Worker {
 
     /// What the replica is asked since the last call.
     pub fn take_requests(&mut self) -> Requests {
-        self.owes_acknowledgement = false;
         let requests = std::mem::take(&mut self.requests);
-        Requests { outcomes_seen: self.outcomes_seen, ..requests }
+        Requests { era: self.service.unwrap_or_default().era, ..requests }
     }
 
     /// Whether the replica is asked anything.
     pub fn has_requests(&self) -> bool {
-        !self.requests.items.is_empty() || self.owes_acknowledgement
+        !self.requests.items.is_empty()
     }
 
     /// Connections with output to send, or to be closed once it is sent, since the last call. The list is
@@ -311,9 +374,10 @@ impl Worker {
         })
     }
 
-    /// Whether any connection watches anything: if not, changes need not be told.
+    /// Whether any connection watches anything, or will once the replica has answered: if not, changes need not be
+    /// told.
     pub fn has_watches(&self) -> bool {
-        !self.watches.is_empty()
+        !self.watches.is_empty() || self.watches_asked > 0
     }
 
     /// The connection is to be closed once its output is sent; nothing more is read from it.
@@ -321,7 +385,7 @@ impl Worker {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.closing = true;
             connection.input = Vec::new();
-            connection.queue.retain(|waiting| matches!(waiting, Waiting::Write(_)));
+            connection.queue.retain(|waiting| matches!(waiting, Waiting::Asked(_)));
             self.mark_dirty(id);
         }
     }
@@ -349,9 +413,12 @@ impl Worker {
             self.load.requests > self.settings.outstanding_limit || self.load.bytes > ALL_WAITING_BYTES_LIMIT;
         connection.output.unsent().len() > OUTPUT_SOFT_LIMIT
             || connection.queue.len() >= WAITING_LIMIT
+            || connection.must_hold()
             || connection.waiting_bytes > WAITING_BYTES_LIMIT
             || all_busy && !connection.queue.is_empty()
             || self.load.bytes > 2 * ALL_WAITING_BYTES_LIMIT
+            || self.is_full()
+            || self.is_leaving
     }
 
     fn pause(&mut self, id: ConnectionId) {
@@ -375,7 +442,7 @@ impl Worker {
         }
     }
 
-    /// The reply to the connection's oldest unanswered write.
+    /// The reply to the connection's oldest unanswered request that the replica has.
     fn on_reply(
         &mut self,
         tree: &Tree,
@@ -386,32 +453,48 @@ impl Worker {
         close: bool,
     ) {
         let Some(connection) = self.connections.get_mut(id) else { return self.on_orphan_answered(id) };
-        let Some(Waiting::Write(write)) = connection.queue.pop_front() else {
-            unreachable!("the replica answers the writes of a connection, once each and in order")
+        let Some(Waiting::Asked(asked)) = connection.queue.pop_front() else {
+            unreachable!("the replica answers the requests of a connection, once each and in order")
         };
-        connection.waiting_bytes -= write.bytes;
-        self.load.bytes -= write.bytes;
+        connection.waiting_bytes -= asked.bytes;
+        self.load.bytes -= asked.bytes;
         self.load.requests -= 1;
+        self.watches_asked -= usize::from(asked.watching.is_some());
         if connection.closing {
+            self.counters.stale_replies += 1;
             return; // nothing is told behind the end of a connection
         }
+        if connection.output.unsent().len() > OUTPUT_HARD_LIMIT {
+            return self.cut_off(id);
+        }
+        if let Some(body) = &asked.watching
+            && let Ok(op) = ReadOp::decode(asked.op, body)
+            && let Some((path, mode)) = watch_left(&op, err)
+        {
+            // Changes from here on are those that the reply does not show. It is too late to refuse the watch.
+            if !self.watches.add(path, watches::watcher(id), mode) {
+                return self.cut_off(id);
+            }
+        }
         connection.output.bytes().extend_from_slice(frame);
-        connection.stats.answered(write.op, write.xid, tree.last_zxid(), now, write.at);
-        self.counters.answered(write.op, frame.len(), now.since(write.at), err);
+        connection.stats.answered(asked.op, asked.xid, tree.last_zxid(), now, asked.at);
+        let refused = if asked.op.class() == OpClass::Read { 0 } else { err };
+        self.counters.answered(asked.op, frame.len(), now.since(asked.at), refused);
         self.mark_dirty(id);
         if close {
             self.close(id);
         }
     }
 
-    /// The replica is done with a write of a connection that is gone.
+    /// The replica is done with a request of a connection that is gone.
     fn on_orphan_answered(&mut self, id: ConnectionId) {
-        let Some(writes) = self.orphans.get_mut(&id) else { return };
-        if let Some(bytes) = writes.pop_front() {
-            self.load.bytes -= bytes;
+        let Some(asked) = self.orphans.get_mut(&id) else { return };
+        if let Some(request) = asked.pop_front() {
+            self.load.bytes -= request.bytes;
             self.load.requests -= 1;
+            self.counters.stale_replies += 1;
         }
-        if writes.is_empty() {
+        if asked.is_empty() {
             self.orphans.remove(&id);
         }
     }

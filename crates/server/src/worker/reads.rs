@@ -2,20 +2,19 @@
 
 use std::borrow::Cow;
 
-use zoorum_proto::op::{AddWatch, MultiReadOp, PathAndWatch, SetWatches2, WatchesRequest};
+use zoorum_proto::op::{AddWatch, SetWatches2, WatchesRequest};
 use zoorum_proto::reply::{
-    ErrorResponse, EventType, GetAclResponse, GetAllChildrenNumberResponse, GetDataResponse,
-    GetEphemeralsResponse, MultiHeader, StatResponse, WhoAmIResponse,
+    ErrorResponse, EventType, GetAllChildrenNumberResponse, GetEphemeralsResponse, MultiHeader,
 };
-use zoorum_proto::{Encode, ErrorCode, OpCode, Permissions, ReadOp, Xid, Zxid};
-use zoorum_tree::{NodeRef, Rules, Tree, WatchKind, WatchMode, WatchTable};
+use zoorum_proto::{Encode, ErrorCode, OpCode, ReadOp, Xid, Zxid};
+use zoorum_tree::{Rules, Tree, WatchKind, WatchMode, WatchTable};
 
 use super::OUTPUT_HARD_LIMIT;
 use super::connection::Connection;
 use super::watches::watcher;
-use crate::auth::client_info;
-use crate::frame::{event, refusal, reply};
+use crate::frame::{self, event, refusal};
 use crate::message::ConnectionId;
+use crate::view::{View, watch_left};
 
 /// All that a read may look at.
 pub(super) struct Reader<'a> {
@@ -28,25 +27,25 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Appends the reply to one read, behind the events that it may bring about itself.
-    pub(super) fn answer(mut self, connection: &mut Connection, xid: Xid, op: OpCode, body: &[u8]) {
+    /// Appends the reply to one read, behind the events that it may bring about itself. False where the connection
+    /// must close behind it.
+    pub(super) fn answer(mut self, connection: &mut Connection, xid: Xid, op: OpCode, body: &[u8]) -> bool {
         let zxid = self.tree.last_zxid();
         let Ok(op) = ReadOp::decode(op, body) else {
-            return refusal(connection.output.bytes(), xid, zxid, ErrorCode::MarshallingError);
+            refusal(connection.output.bytes(), xid, zxid, ErrorCode::MarshallingError);
+            return true;
         };
-        if let ReadOp::SetWatches(request) = &op {
-            self.set_watches(connection, request);
+        if let ReadOp::SetWatches(request) = &op
+            && let Err(code) = self.set_watches(connection, request)
+        {
+            // Clients take it for granted that their watches are restored.
+            refusal(connection.output.bytes(), xid, zxid, code);
+            return false;
         }
-        // The body is written straight to the output; a read that turns out to be refused is written over.
         let mut out = std::mem::take(connection.output.bytes());
-        let start = out.len();
-        let mut performed = Ok(());
-        reply(&mut out, xid, zxid, |out| performed = self.perform(connection, &op, out));
-        if let Err(code) = performed {
-            out.truncate(start);
-            refusal(&mut out, xid, zxid, code);
-        }
+        frame::answer(&mut out, xid, zxid, |out| self.perform(connection, &op, out));
         *connection.output.bytes() = out;
+        true
     }
 
     fn perform(
@@ -55,23 +54,10 @@ impl<'a> Reader<'a> {
         op: &ReadOp<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
+        let view = self.view(connection);
         match op {
-            ReadOp::Exists(request) => self.exists(connection, request)?.encode(out),
-            ReadOp::GetData(request) => {
-                let node = self.watched_node(connection, request, WatchMode::Data)?;
-                GetDataResponse { data: node.data(), stat: node.stat() }.encode(out);
-            }
-            ReadOp::GetAcl(request) => self.get_acl(connection, &request.path)?.encode(out),
-            ReadOp::GetChildren(request) => {
-                encode_children(self.watched_node(connection, request, WatchMode::Child)?, out);
-            }
-            ReadOp::GetChildren2(request) => {
-                let node = self.watched_node(connection, request, WatchMode::Child)?;
-                encode_children(node, out);
-                node.stat().encode(out);
-            }
             ReadOp::GetAllChildrenNumber(request) => {
-                self.readable(connection, &request.path)?;
+                view.readable(&request.path)?;
                 let total = self.tree.descendants(&request.path).ok_or(ErrorCode::NoNode)?;
                 *self.work += total;
                 let total = i32::try_from(total).unwrap_or(i32::MAX);
@@ -88,98 +74,44 @@ impl<'a> Reader<'a> {
             ReadOp::MultiRead(ops) => {
                 let start = out.len();
                 for op in ops {
-                    self.read_one_of_many(connection, op, out);
+                    view.answer_one_of_many(op, out);
                     if out.len() - start > OUTPUT_HARD_LIMIT {
                         return Err(ErrorCode::MarshallingError); // thousands of times the same large znode
                     }
                 }
                 MultiHeader::END.encode(out);
             }
-            ReadOp::WhoAmI => {
-                let client_info = connection.identity.iter().map(client_info).collect();
-                WhoAmIResponse { client_info }.encode(out);
-            }
-            ReadOp::Ping | ReadOp::SetWatches(_) => {}
+            ReadOp::SetWatches(_) => {}
             ReadOp::AddWatch(request) => self.add_watch(request)?.encode(out),
             ReadOp::CheckWatches(request) => self.check_watches(request)?,
             ReadOp::RemoveWatches(request) => self.remove_watches(request)?,
+            ReadOp::Ping
+            | ReadOp::Exists(_)
+            | ReadOp::GetData(_)
+            | ReadOp::GetAcl(_)
+            | ReadOp::GetChildren(_)
+            | ReadOp::GetChildren2(_)
+            | ReadOp::WhoAmI => {
+                let answered = view.answer(op, out);
+                let err = answered.err().map_or(0, ErrorCode::number);
+                if let Some((path, mode)) = watch_left(op, err) {
+                    self.watch(path, mode)?;
+                }
+                answered?;
+            }
         }
         Ok(())
     }
 
-    fn may_read(&self, connection: &Connection, node: NodeRef<'_>) -> bool {
-        self.rules.acl.allows(node.acl(), Permissions::READ, &connection.identity)
+    fn watch(&mut self, path: &str, mode: WatchMode) -> Result<(), ErrorCode> {
+        if self.watches.add(path, watcher(self.id), mode) { Ok(()) } else { Err(ErrorCode::QuotaExceeded) }
     }
 
-    /// The znode, if the connection may read it.
-    fn readable(&self, connection: &Connection, path: &str) -> Result<NodeRef<'a>, ErrorCode> {
-        let tree: &'a Tree = self.tree;
-        let node = tree.node(path).ok_or(ErrorCode::NoNode)?;
-        if self.may_read(connection, node) { Ok(node) } else { Err(ErrorCode::NoAuth) }
-    }
-
-    /// The same, leaving the watch that the request asks for.
-    fn watched_node(
-        &mut self,
-        connection: &Connection,
-        request: &PathAndWatch<'_>,
-        mode: WatchMode,
-    ) -> Result<NodeRef<'a>, ErrorCode> {
-        let node = self.readable(connection, &request.path)?;
-        if request.watch {
-            self.watches.add(&request.path, watcher(self.id), mode);
-        }
-        Ok(node)
-    }
-
-    /// Watches even what does not exist; only a znode that may not be read leaves no watch.
-    fn exists(
-        &mut self,
-        connection: &Connection,
-        request: &PathAndWatch<'_>,
-    ) -> Result<StatResponse, ErrorCode> {
-        if request.path.contains('\0') {
-            return Err(ErrorCode::BadArguments);
-        }
-        let found = self.readable(connection, &request.path);
-        if request.watch && found.as_ref().err() != Some(&ErrorCode::NoAuth) {
-            self.watches.add(&request.path, watcher(self.id), WatchMode::Data);
-        }
-        Ok(StatResponse { stat: found?.stat() })
-    }
-
-    /// Whoever may read or administer sees the list; digests are hidden from whoever may not administer.
-    fn get_acl(&self, connection: &Connection, path: &str) -> Result<GetAclResponse<'a>, ErrorCode> {
-        let tree: &'a Tree = self.tree;
-        let node = tree.node(path).ok_or(ErrorCode::NoNode)?;
-        let wanted = Permissions(Permissions::READ.0 | Permissions::ADMIN.0);
-        if !self.rules.acl.allows(node.acl(), wanted, &connection.identity) {
-            return Err(ErrorCode::NoAuth);
-        }
-        let acl = self.rules.acl.masked(node.acl(), &connection.identity);
-        Ok(GetAclResponse { acl, stat: node.stat() })
-    }
-
-    fn read_one_of_many(&self, connection: &Connection, op: &MultiReadOp<'_>, out: &mut Vec<u8>) {
-        let (MultiReadOp::GetData(path) | MultiReadOp::GetChildren(path)) = op;
-        let node = match self.readable(connection, path) {
-            Ok(node) => node,
-            Err(code) => {
-                let err = code.number();
-                MultiHeader { op: OpCode::Error as i32, done: false, err }.encode(out);
-                return ErrorResponse { err }.encode(out);
-            }
-        };
-        match op {
-            MultiReadOp::GetData(_) => {
-                MultiHeader { op: OpCode::GetData as i32, done: false, err: 0 }.encode(out);
-                GetDataResponse { data: node.data(), stat: node.stat() }.encode(out);
-            }
-            MultiReadOp::GetChildren(_) => {
-                MultiHeader { op: OpCode::GetChildren as i32, done: false, err: 0 }.encode(out);
-                encode_children(node, out);
-            }
-        }
+    fn view<'v>(&self, connection: &'v Connection) -> View<'v>
+    where
+        'a: 'v,
+    {
+        View { tree: self.tree, rules: self.rules, identity: &connection.identity }
     }
 
     fn add_watch(&mut self, request: &AddWatch<'_>) -> Result<ErrorResponse, ErrorCode> {
@@ -188,7 +120,7 @@ impl<'a> Reader<'a> {
             1 => WatchMode::PersistentRecursive,
             _ => return Err(ErrorCode::MarshallingError),
         };
-        self.watches.add(&request.path, watcher(self.id), mode);
+        self.watch(&request.path, mode)?;
         Ok(ErrorResponse { err: 0 })
     }
 
@@ -206,7 +138,11 @@ impl<'a> Reader<'a> {
 
     /// Restores watches after a reconnect: what changed since the client last heard is reported at once,
     /// unless the client may not read it; all else is watched again.
-    fn set_watches(&mut self, connection: &mut Connection, request: &SetWatches2<'_>) {
+    fn set_watches(
+        &mut self,
+        connection: &mut Connection,
+        request: &SetWatches2<'_>,
+    ) -> Result<(), ErrorCode> {
         let SetWatches2 { standard, persistent, persistent_recursive } = request;
         let since = standard.relative_zxid;
         for path in &standard.data {
@@ -214,25 +150,26 @@ impl<'a> Reader<'a> {
                 None => Some(EventType::NodeDeleted),
                 Some(node) => (node.stat().mzxid > since).then_some(EventType::NodeDataChanged),
             };
-            self.report_or_watch(connection, path, missed, WatchMode::Data);
+            self.report_or_watch(connection, path, missed, WatchMode::Data)?;
         }
         for path in &standard.exist {
             let missed = self.tree.node(path).map(|_| EventType::NodeCreated);
-            self.report_or_watch(connection, path, missed, WatchMode::Data);
+            self.report_or_watch(connection, path, missed, WatchMode::Data)?;
         }
         for path in &standard.child {
             let missed = match self.tree.node(path) {
                 None => Some(EventType::NodeDeleted),
                 Some(node) => (node.stat().pzxid > since).then_some(EventType::NodeChildrenChanged),
             };
-            self.report_or_watch(connection, path, missed, WatchMode::Child);
+            self.report_or_watch(connection, path, missed, WatchMode::Child)?;
         }
         for path in persistent {
-            self.watches.add(path, watcher(self.id), WatchMode::Persistent);
+            self.watch(path, WatchMode::Persistent)?;
         }
         for path in persistent_recursive {
-            self.watches.add(path, watcher(self.id), WatchMode::PersistentRecursive);
+            self.watch(path, WatchMode::PersistentRecursive)?;
         }
+        Ok(())
     }
 
     fn report_or_watch(
@@ -241,23 +178,18 @@ impl<'a> Reader<'a> {
         path: &str,
         missed: Option<EventType>,
         mode: WatchMode,
-    ) {
+    ) -> Result<(), ErrorCode> {
         match missed {
-            None => self.watches.add(path, watcher(self.id), mode),
-            Some(kind) if self.tree.node(path).is_none_or(|node| self.may_read(connection, node)) => {
+            None => return self.watch(path, mode),
+            Some(kind) if self.tree.node(path).is_none_or(|node| self.view(connection).may_read(node)) => {
                 event(connection.output.bytes(), Zxid(-1), kind, path);
             }
             Some(_) => {}
         }
+        Ok(())
     }
 }
 
 fn watch_kind(number: i32) -> Result<WatchKind, ErrorCode> {
     WatchKind::from_number(number).ok_or(ErrorCode::MarshallingError)
-}
-
-fn encode_children(node: NodeRef<'_>, out: &mut Vec<u8>) {
-    let count = i32::try_from(node.child_count()).expect("a znode's children are counted by 32 bits");
-    count.encode(out);
-    node.children().for_each(|name| name.encode(out));
 }

@@ -27,6 +27,24 @@ pub struct Counters {
     pub watch_bytes: u64,
     /// Requests for a session.
     pub connect_requests: u64,
+    /// Requests for a session that were not let in.
+    pub sessions_refused: u64,
+    /// How many tokens were missing after each that was let in.
+    pub token_deficit: Histogram,
+    /// Connections closed because there was too much of large requests.
+    pub large_rejected: u64,
+    /// How often a connection had to wait until a request was let in.
+    pub throttle_waits: u64,
+    /// How long requests waited to be let in, in ms, if there is a limit.
+    pub throttle_queue: Histogram,
+    /// Requests refused because they had waited too long.
+    pub throttled_ops: u64,
+    /// Requests executed though they were stale.
+    pub stale_requests: u64,
+    /// Connections closed because what they sent was stale.
+    pub stale_dropped: u64,
+    /// Replies to clients that were gone.
+    pub stale_replies: u64,
     /// Of these, answered that the session is gone, for a wrong password.
     pub expired_replies: u64,
     /// Auth packets that were refused.

@@ -1,5 +1,8 @@
 //! Conversations with a worker: what sockets receive, what the replica decides, what leaves.
 
+mod admission;
+mod leave;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,8 +14,9 @@ use zoorum_tree::{ChangeKind, Tree};
 
 use super::Worker;
 use crate::frame;
+use crate::gate::Gate;
 use crate::message::{ConnectionId, Outcome, Outcomes, Request, TreeChange, WorkerId};
-use crate::settings::test_settings;
+use crate::settings::{AdmissionSettings, Settings, test_settings};
 use crate::time::Monotonic;
 
 const NOW: Monotonic = Monotonic(std::time::Duration::ZERO);
@@ -27,7 +31,11 @@ struct Scene {
 
 impl Scene {
     fn start() -> Self {
-        let mut scene = Self::before_handshake();
+        Self::before_handshake().connected()
+    }
+
+    fn connected(self) -> Self {
+        let mut scene = self;
         scene.receive(&framed(|out| connect_request(SessionId::NONE).encode(out)));
         let requests = scene.worker.take_requests();
         assert!(matches!(requests.items[..], [Request::Connect { session: None, .. }]));
@@ -42,7 +50,17 @@ impl Scene {
     }
 
     fn before_handshake() -> Self {
-        let mut worker = Worker::new(WorkerId(0), Arc::new(test_settings()), 7);
+        Self::before_handshake_with(AdmissionSettings::default())
+    }
+
+    fn with(admission: AdmissionSettings) -> Self {
+        Self::before_handshake_with(admission).connected()
+    }
+
+    fn before_handshake_with(admission: AdmissionSettings) -> Self {
+        let gate = Gate::new(&admission, NOW, 7);
+        let settings = Settings { admission, ..test_settings() };
+        let mut worker = Worker::new(WorkerId(0), Arc::new(settings), Arc::new(gate), 7);
         let client = worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5000)));
         Self { tree: Tree::new(7), worker, client }
     }
@@ -55,13 +73,33 @@ impl Scene {
         self.worker.on_outcomes(&self.tree, NOW, [&Outcomes { items, ..Outcomes::default() }]);
     }
 
-    /// The replica answers the oldest write.
+    /// The replica answers the oldest request that it has.
     fn reply(&mut self, xid: i32) {
         let mut bytes = Vec::new();
         frame::reply(&mut bytes, Xid(xid), Zxid(9), |_| {});
         let frame = 0..bytes.len();
         let items = vec![Outcome::Reply { connection: self.client, frame, err: 0, close: false }];
-        self.worker.on_outcomes(&self.tree, NOW, [&Outcomes { bytes, items, acknowledge: false }]);
+        self.worker.on_outcomes(&self.tree, NOW, [&Outcomes { bytes, items }]);
+    }
+
+    /// The xids of what the replica is asked.
+    fn asked(&mut self) -> Vec<i32> {
+        let xid = |request: &Request| match request {
+            Request::Write { xid, .. } | Request::Read { xid, .. } => Some(xid.0),
+            _ => None,
+        };
+        self.worker.take_requests().items.iter().filter_map(xid).collect()
+    }
+
+    fn root_changes(&self, zxid: i64) -> Outcome {
+        let acl = self.tree.node("/").expect("there is a root").acl().clone();
+        Outcome::Changed(TreeChange {
+            kind: ChangeKind::DataSet,
+            path: "/".into(),
+            zxid: Zxid(zxid),
+            acl: acl.clone(),
+            parent_acl: acl,
+        })
     }
 
     /// Everything that the client is owed, taken as sent.
@@ -123,12 +161,84 @@ fn sync(xid: i32) -> Vec<u8> {
 #[test]
 fn a_read_waits_for_the_writes_before_it_and_nothing_else() {
     let mut scene = Scene::start();
-    scene.receive(&[exists(1), sync(2), exists(3), sync(4), exists(5)].concat());
+    scene.receive(&[exists(1), sync(2), exists(3), exists(4)].concat());
     assert_eq!(scene.replies(), [1]);
     scene.reply(2);
-    assert_eq!(scene.replies(), [2, 3]);
-    scene.reply(4);
-    assert_eq!(scene.replies(), [4, 5]);
+    assert_eq!(scene.replies(), [2, 3, 4]);
+}
+
+#[test]
+fn reads_between_two_writes_go_to_the_replica_and_no_others_do() {
+    let mut scene = Scene::start();
+    scene.receive(&[sync(1), exists(2)].concat());
+    assert_eq!(scene.asked(), [1]);
+    scene.receive(&[request(3, OpCode::Ping, Xid(0)), sync(4), exists(5)].concat());
+    assert_eq!(scene.asked(), [2, Xid::PING.0, 4], "each behind what came before it");
+    scene.reply(1);
+    assert_eq!(scene.replies(), [1], "the worker might answer the reads too late now");
+    [2, -2, 4].into_iter().for_each(|xid| scene.reply(xid));
+    assert_eq!(scene.replies(), [2, -2, 4, 5]);
+}
+
+#[test]
+fn nothing_passes_what_only_the_worker_can_answer() {
+    let mut scene = Scene::start();
+    let set_watches = zoorum_proto::op::SetWatches {
+        relative_zxid: Zxid::ZERO,
+        data: vec!["/".into()],
+        exist: Vec::new(),
+        child: Vec::new(),
+    };
+    scene.receive(&[sync(1), request(2, OpCode::SetWatches, set_watches), sync(3), exists(4)].concat());
+    assert_eq!(scene.asked(), [1]);
+    assert!(!scene.worker.wants_input(scene.client) && !scene.worker.can_resume());
+    scene.reply(1);
+    assert!(scene.worker.can_resume());
+    scene.worker.resume(&scene.tree, NOW);
+    assert_eq!(scene.replies(), [1, 2]);
+    assert_eq!(scene.asked(), [3]);
+    assert!(scene.worker.wants_input(scene.client));
+    scene.reply(3);
+    assert_eq!(scene.replies(), [3, 4]);
+}
+
+#[test]
+fn a_watch_asked_of_the_replica_is_for_the_changes_behind_its_reply() {
+    let mut scene = Scene::start();
+    let watch = PathAndWatch { path: "/".into(), watch: true };
+    scene.receive(&[sync(1), request(2, OpCode::Exists, watch), sync(3)].concat());
+    assert!(scene.worker.has_watches(), "it must hear of changes from now on");
+    let mut bytes = Vec::new();
+    let mut reply = |client, xid| {
+        let start = bytes.len();
+        frame::reply(&mut bytes, Xid(xid), Zxid(9), |_| {});
+        Outcome::Reply { connection: client, frame: start..bytes.len(), err: 0, close: false }
+    };
+    let [first, second, third] = [1, 2, 3].map(|xid| reply(scene.client, xid));
+    let items = vec![first, scene.root_changes(9), second, scene.root_changes(10), third];
+    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items }]);
+    assert_eq!(scene.replies(), [1, 2, -1, 3]);
+    assert!(!scene.worker.has_watches());
+}
+
+#[test]
+fn a_watch_asked_in_a_time_of_service_that_is_over_is_forgotten() {
+    let mut scene = Scene::start();
+    let watch = PathAndWatch { path: "/".into(), watch: true };
+    scene.receive(&[sync(1), request(2, OpCode::Exists, watch), sync(3)].concat());
+    scene.decide(vec![Outcome::Served { service: None }]);
+    assert!(!scene.worker.has_watches());
+}
+
+#[test]
+fn a_watch_asked_by_a_connection_that_is_gone_is_forgotten() {
+    let mut scene = Scene::start();
+    let watch = PathAndWatch { path: "/".into(), watch: true };
+    scene.receive(&[sync(1), request(2, OpCode::Exists, watch), sync(3)].concat());
+    scene.worker.on_closed(scene.client);
+    assert!(!scene.worker.has_watches());
+    [1, 2, 3].into_iter().for_each(|xid| scene.reply(xid));
+    assert!(!scene.worker.has_watches());
 }
 
 #[test]
@@ -140,16 +250,8 @@ fn a_waiting_read_is_answered_behind_every_change_that_has_come() {
     let mut bytes = Vec::new();
     frame::reply(&mut bytes, Xid(2), Zxid(9), |_| {});
     let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: false };
-    let answered = Outcomes { bytes, items: vec![reply], acknowledge: false };
-    let acl = scene.tree.node("/").expect("there is a root").acl().clone();
-    let change = TreeChange {
-        kind: ChangeKind::DataSet,
-        path: "/".into(),
-        zxid: Zxid(10),
-        acl: acl.clone(),
-        parent_acl: acl,
-    };
-    let changed = Outcomes { items: vec![Outcome::Changed(change)], ..Outcomes::default() };
+    let answered = Outcomes { bytes, items: vec![reply] };
+    let changed = Outcomes { items: vec![scene.root_changes(10)], ..Outcomes::default() };
     scene.worker.on_outcomes(&scene.tree, NOW, [&answered, &changed]);
     assert_eq!(scene.replies(), [2, -1, 3], "the tree that the read sees has the change");
 }
@@ -270,7 +372,8 @@ fn nothing_is_answered_behind_the_end_of_the_session() {
     let mut bytes = Vec::new();
     frame::reply(&mut bytes, Xid(1), Zxid(9), |_| {});
     let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: true };
-    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items: vec![reply], acknowledge: false }]);
+    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items: vec![reply] }]);
+    scene.reply(2);
     scene.reply(3);
     assert_eq!(scene.replies(), [1]);
     assert!(scene.is_closing());
@@ -341,10 +444,13 @@ fn reads_that_waited_are_answered_as_the_client_reads() {
 
 #[test]
 fn whoever_is_owed_too_much_before_a_write_is_cut_off() {
-    let mut scene = with_big_znode();
-    let reads: Vec<u8> = (2..=1000).flat_map(get_big).collect();
+    let mut scene = Scene::start();
+    let reads: Vec<u8> = (2..=1000).flat_map(exists).collect();
     scene.receive(&[sync(1), reads, sync(1001)].concat());
     scene.reply(1);
+    let bytes = framed(|out| out.resize(1 << 20, 0));
+    let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: false };
+    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items: vec![reply; 999] }]);
     assert!(scene.is_closing());
     assert_eq!(scene.worker.output(scene.client), b"", "what it did not read is not kept");
     scene.reply(1001);
@@ -430,6 +536,9 @@ fn writes_of_connections_that_are_gone_still_count() {
         scene.worker.take_requests();
         scene.client = scene.worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5000)));
         scene.receive(&framed(|out| connect_request(SessionId::NONE).encode(out)));
+        if !scene.worker.has_requests() {
+            break; // not even a session is asked for
+        }
         let session = Some(SESSION);
         let connection = scene.client;
         scene.decide(vec![Outcome::Connected { connection, session, timeout_ms: 4000, read_only: None }]);
@@ -454,4 +563,34 @@ fn who_is_owed_most_goes_first_when_all_are_owed_too_much() {
     assert_eq!(scene.worker.output(greedy), b"");
     assert!(scene.worker.is_closing(greedy));
     assert_eq!(scene.worker.output(scene.client), b"answer");
+}
+
+#[test]
+fn watches_are_set_up_to_a_limit_and_none_is_lost_in_silence() {
+    use zoorum_proto::op::{SetWatches, SetWatches2};
+    use zoorum_proto::reply::ReplyHeader;
+    let mut scene = Scene::start();
+    let path = |number: u32| format!("/{number}{}", "x".repeat(900_000));
+    let watch = |number| PathAndWatch { path: path(number).into(), watch: true };
+    let codes = |bytes: &[u8]| ReplyHeader::from_bytes(&bytes[4..]).map(|header| header.err);
+    let mut watched = 0;
+    while {
+        scene.receive(&request(1, OpCode::Exists, watch(watched)));
+        codes(&scene.sent()) == Ok(zoorum_proto::ErrorCode::NoNode.number())
+    } {
+        watched += 1;
+    }
+    assert_eq!(watched, 149, "of 900,000 bytes each");
+    scene.receive(&request(1, OpCode::Exists, watch(watched)));
+    assert_eq!(codes(&scene.sent()), Ok(zoorum_proto::ErrorCode::QuotaExceeded.number()));
+    scene.receive(&request(1, OpCode::Exists, watch(0)));
+    assert_eq!(codes(&scene.sent()), Ok(zoorum_proto::ErrorCode::NoNode.number()), "that one is set already");
+    assert!(!scene.is_closing());
+
+    let standard =
+        SetWatches { relative_zxid: Zxid(9), data: vec![], exist: vec![path(watched).into()], child: vec![] };
+    let again = SetWatches2 { standard, persistent: vec![], persistent_recursive: vec![] };
+    scene.receive(&request(-8, OpCode::SetWatches2, again));
+    assert_eq!(codes(&scene.sent()), Ok(zoorum_proto::ErrorCode::QuotaExceeded.number()));
+    assert!(scene.is_closing());
 }

@@ -1,8 +1,10 @@
-//! Checkers: what must hold of everything that clients see and disks keep.
+//! Checkers: what must hold of everything that clients see, disks keep, and servers say to each other.
 
 pub(crate) mod history;
 pub(crate) mod replies;
+pub(crate) mod servers;
 pub(crate) mod sessions;
+pub(crate) mod talk;
 pub(crate) mod watches;
 
 /// What was found to be wrong, in words.

@@ -68,12 +68,10 @@ impl Watches {
         if self.modes.is_empty() {
             self.seen = self.seen.max(zxid);
         }
-        while self.seen < zxid {
-            self.seen = self.seen.next();
-            for change in model.commit(self.seen).into_iter().flat_map(|commit| &commit.changes) {
-                self.on_change(self.seen, change);
-            }
+        for (zxid, commit) in model.commits(self.seen, zxid) {
+            commit.changes.iter().for_each(|change| self.on_change(zxid, change));
         }
+        self.seen = self.seen.max(zxid);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use zoorum_server::auth::digest_id;
 use zoorum_server::settings::DigestAlgorithm;
 
 use crate::check::Checked;
+use crate::check::history::Sent;
 use crate::check::watches::Watches;
 use crate::ground::{Alarm, Ground, Wake};
 use crate::host::{TIMEOUT_MAX_MS, TIMEOUT_MIN_MS};
@@ -53,6 +54,8 @@ struct Waiting {
     xid: Xid,
     ask: Ask,
     sent_at: Duration,
+    /// What a reply to a `sync` must show.
+    owed: Zxid,
 }
 
 /// A server that listens.
@@ -172,6 +175,7 @@ impl Client {
         let session = self.session;
         let asked = *ground.chance.pick(&[0, 1_500, 3_000, 60_000]);
         if let Some(session) = session {
+            ground.history.came(session.id, listener.process);
             ground.sessions.asked(session.id, asked.clamp(TIMEOUT_MIN_MS, TIMEOUT_MAX_MS));
         }
         let password = session.map_or([0; 16], |session| session.password);
@@ -260,11 +264,15 @@ impl Client {
         };
         ground.note(format_args!("client {} asks {} {}", self.number, xid.0, brief(&ask)));
         if ask.is_txn() {
-            ground.history.sent(session, xid.0, ask.clone(), self.ids.clone());
+            let way = (link, ground.network.link(link).map_or(0, |link| link.process));
+            ground.history.sent(session, xid.0, Sent { ask: ask.clone(), ids: self.ids.clone(), way });
         }
         let mut bytes = Vec::new();
         ask.encode(xid, &mut bytes);
-        self.waiting.push_back(Waiting { xid, ask, sent_at: ground.now });
+        // What is committed now, unless a leader that was replaced may be asked: it cannot know.
+        let is_owed = matches!(ask, Ask::Sync { .. }) && ground.servers.nobody_is_outdated();
+        let owed = if is_owed { ground.history.model.last() } else { Zxid::ZERO };
+        self.waiting.push_back(Waiting { xid, ask, sent_at: ground.now, owed });
         self.send(ground, link, &bytes);
     }
 

@@ -81,6 +81,8 @@ impl Client {
             let open = ground.history.model.knows_session(response.session);
             ensure(open, || format!("{} is given and was never opened", response.session))?;
         }
+        let process = ground.network.link(link).map_or(0, |link| link.process);
+        ground.history.came(response.session, process);
         ground.sessions.connected(ground.now, response.session, response.timeout_ms, since);
         let timeout = Duration::from_millis(response.timeout_ms as u64);
         self.session = Some(Session { id: response.session, password: response.password, timeout });
@@ -119,7 +121,7 @@ impl Client {
         // What was asked for behind the end of the session may be refused, or not answered at all.
         let Some(session) = self.session() else { return Ok(()) };
         let waiting = self.waiting.pop_front();
-        let Some(Waiting { xid, ask, sent_at }) = waiting else {
+        let Some(Waiting { xid, ask, sent_at, owed }) = waiting else {
             return Err(format!("{header:?} answers nothing"));
         };
         let (number, zxid, err) = (self.number, header.zxid, header.err);
@@ -127,6 +129,7 @@ impl Client {
         ensure(header.xid == xid, || format!("{header:?} answers {}, and {} is next", header.xid.0, xid.0))?;
         let last = self.last_zxid;
         ensure(zxid >= last, || format!("{header:?} after something of {last}"))?;
+        ensure(zxid >= owed, || format!("I-30: {header:?} answers a sync, and {owed} was committed before"))?;
         self.last_zxid = zxid;
         self.answers += 1;
         ground.sessions.answered(ground.now, session, sent_at);

@@ -1,12 +1,16 @@
 //! The host of a server in a simulation: the shipping server's loops, a step at a time.
 //!
 //! Each loop of the real host is cut where another thread could come in between, or a crash: see
-//! [`worker`], [`replica`] and [`snapshot`]. What the real host does under one lock is one step here, or keeps
+//! [`worker`], [`replica`], [`member`], [`supplies`] and [`snapshot`]. What the real host does under one lock is one step here, or keeps
 //! the tree locked in between.
 
+mod keep;
+mod member;
 mod replica;
 mod snapshot;
 mod start;
+mod supplies;
+mod tamper;
 mod worker;
 
 use std::collections::VecDeque;
@@ -18,31 +22,39 @@ use zoorum_server::replica::Proposals;
 use zoorum_server::{Replica, Settings};
 use zoorum_storage::TxnLog;
 use zoorum_tree::Tree;
+use zoorum_zab::Part;
 
 use crate::disk::{Life, ProcessDisk};
 use crate::ground::{Alarm, Ground, Wake};
 use crate::network::{LinkId, Side};
+use member::Member;
 use replica::Stage;
 use snapshot::Pass;
-pub(crate) use start::{Failed, TICK, TIMEOUT_MAX_MS, TIMEOUT_MIN_MS, start};
+pub(crate) use start::{Failed, Place, TICK, TIMEOUT_MAX_MS, TIMEOUT_MIN_MS, start};
 use worker::WorkerThread;
 
 /// A process that runs a server.
 pub(crate) struct Process {
     pub(crate) number: u64,
+    /// On which server.
+    pub(crate) place: usize,
     pub(crate) life: Life,
     settings: Arc<Settings>,
     tree: Tree,
     /// Somebody holds the tree exclusively from one step to the next.
     is_locked: bool,
     replica: Replica,
+    /// What a server has that is one of an ensemble.
+    member: Option<Member>,
+    /// Where it stood when it was last looked at.
+    part: Part,
     log: TxnLog<ProcessDisk>,
     snapshots: ProcessDisk,
     logs: ProcessDisk,
     workers: Vec<WorkerThread>,
     watching: Vec<bool>,
     mail: Vec<(WorkerId, Requests)>,
-    batch: Option<Arc<Proposals>>,
+    batch: Option<Proposals>,
     stage: Stage,
     pass: Pass,
     snapshot_owed: bool,
@@ -61,6 +73,37 @@ pub(crate) enum Step {
 }
 
 type Stepped = Result<Step, String>;
+
+/// Why a process does not go on with what it does.
+enum Halt {
+    /// It cannot keep its word, and ends itself.
+    Stop(String),
+    /// Something is wrong.
+    Wrong(String),
+}
+
+impl Halt {
+    fn stop(error: impl ToString) -> Self {
+        Self::Stop(error.to_string())
+    }
+
+    /// What it comes to for the step.
+    fn come_to(self, ground: &mut Ground) -> Stepped {
+        match self {
+            Self::Stop(error) => {
+                ground.note(format_args!("the process stops: {error}"));
+                Ok(Step::Stop)
+            }
+            Self::Wrong(error) => Err(error),
+        }
+    }
+}
+
+impl From<String> for Halt {
+    fn from(error: String) -> Self {
+        Self::Wrong(error)
+    }
+}
 
 /// What a worker finds in its box.
 type WorkerMail = VecDeque<Outcomes>;
@@ -107,6 +150,16 @@ impl Process {
         }
     }
 
+    /// Where the server stands among its peers, if it serves.
+    pub(crate) fn serves(&self) -> bool {
+        self.replica.serves()
+    }
+
+    /// Whether it leads.
+    pub(crate) fn leads(&self) -> bool {
+        matches!(self.replica.part(), None | Some(Part::Leading(_)))
+    }
+
     /// The tree as it stands, with nothing on its way.
     pub(crate) fn tree(&self) -> &Tree {
         &self.tree
@@ -119,6 +172,11 @@ impl Process {
     /// The process is gone; so are its connections.
     pub(crate) fn end(self, ground: &mut Ground) {
         self.life.end();
+        ground.servers.on_not_leading(self.place);
+        ground.wires.forget_calls(self.number);
+        for end in ground.wires.of_process(self.number) {
+            ground.close_wire(end);
+        }
         for link in ground.network.of_process(self.number) {
             ground.close(link, Side::Server);
         }

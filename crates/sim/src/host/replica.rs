@@ -1,15 +1,18 @@
 //! The replica's loop: letters in, the log, the tree, letters out. A crash can fall between any two steps.
 
+use zoorum_proto::Zxid;
 use zoorum_server::message::{Request, WorkerId};
+use zoorum_server::replica::Proposals;
 
 use super::snapshot::Pass;
-use super::{Process, Step, Stepped};
+use super::{Halt, Process, Step, Stepped};
 use crate::faults::Bug;
 use crate::ground::{Ground, Wake};
 
 /// Where the loop is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    Listen,
     Propose,
     /// What is committed goes first.
     ApplyFirst,
@@ -18,7 +21,7 @@ pub(super) enum Stage {
     Sync,
     Apply,
     Deliver,
-    /// Only with [`Bug::ReplyBeforeSync`]: what was answered is written at last.
+    /// Only with an error planted: what was said to be synced is so at last.
     SyncLate,
 }
 
@@ -28,34 +31,50 @@ impl Process {
             return Ok(Step::Done);
         }
         let mut next = ground.now + ground.chance.micros(1, 100);
-        match self.stage {
-            Stage::Propose => self.propose(ground),
-            Stage::ApplyFirst | Stage::Apply => self.apply(ground)?,
-            Stage::DeliverFirst => {
-                self.deliver(ground);
-                self.take_batch(ground)?;
-            }
-            Stage::Append => self.append(ground)?,
-            Stage::Sync | Stage::SyncLate => {
-                next += ground.chance.micros(10, 3_000);
-                if let Step::Stop = self.sync(ground)? {
-                    return Ok(Step::Stop);
-                }
-            }
-            Stage::Deliver => {
-                self.deliver(ground);
-                self.end_round(ground);
-            }
+        let stage = self.stage;
+        if let Err(halt) = self.act(ground) {
+            return halt.come_to(ground);
         }
-        if self.stage == Stage::Propose && self.mail.is_empty() {
-            next = next.max(self.replica.next_wakeup().0);
+        if matches!(stage, Stage::Sync | Stage::SyncLate) {
+            next += ground.chance.micros(10, 3_000) + ground.sync_delay(self.place);
+        }
+        if self.stage == self.first_stage() && self.mail.is_empty() && !self.replica.can_apply() {
+            next = next.max(self.replica.next_wakeup().0.min(self.next_peer_turn()));
         }
         self.replica_alarm.set(ground, next, Wake::Replica(self.number));
         Ok(Step::Done)
     }
 
-    fn propose(&mut self, ground: &mut Ground) {
-        let now = ground.clocks();
+    /// Where a round begins. A server alone has nobody to listen to.
+    fn first_stage(&self) -> Stage {
+        if self.member.is_some() { Stage::Listen } else { Stage::Propose }
+    }
+
+    fn act(&mut self, ground: &mut Ground) -> Result<(), Halt> {
+        match self.stage {
+            Stage::Listen => {
+                self.listen(ground)?;
+                self.stage = Stage::Propose;
+            }
+            Stage::Propose => self.propose(ground)?,
+            Stage::ApplyFirst | Stage::Apply => self.apply(ground)?,
+            Stage::DeliverFirst => {
+                self.deliver(ground)?;
+                self.take_batch(ground)?;
+            }
+            Stage::Append => self.append(ground)?,
+            Stage::Sync | Stage::SyncLate => self.sync(ground)?,
+            Stage::Deliver => {
+                self.deliver(ground)?;
+                self.note_joints(ground);
+                self.end_round(ground);
+            }
+        }
+        Ok(())
+    }
+
+    fn propose(&mut self, ground: &mut Ground) -> Result<(), Halt> {
+        let now = ground.clocks(self.place);
         for (worker, requests) in std::mem::take(&mut self.mail) {
             self.replica.on_requests(&self.tree, now, worker, &requests);
             let has_writes_only =
@@ -69,60 +88,84 @@ impl Process {
             self.ticked_at.get_or_insert(ground.now);
         }
         self.stage = Stage::ApplyFirst;
+        self.perform(ground)
     }
 
-    /// What is to be logged, unless reads hold it up: then nothing slow is begun.
-    fn take_batch(&mut self, ground: &mut Ground) -> Result<(), String> {
-        self.batch = if self.replica.waits_for_reads() { None } else { self.replica.take_proposals() };
+    /// What is to be logged.
+    fn take_batch(&mut self, ground: &mut Ground) -> Result<(), Halt> {
+        let decides = self.leads();
+        self.batch = self.replica.take_proposals(&self.tree, ground.clocks(self.place));
         let Some(batch) = &self.batch else {
             self.end_round(ground);
             return Ok(());
         };
         self.stage = Stage::Append;
         let ticked_at = self.ticked_at.take().unwrap_or(ground.now);
-        for session in ground.history.propose(batch)? {
+        for session in ground.servers.take(&mut ground.history, self.place, decides, batch)? {
             ground.note(format_args!("{session} expires"));
             let slack = ground.faults.pause_max();
-            ground.sessions.check_expiry(ground.now, ticked_at, session, slack)?;
+            // A server that lost its leader answers its clients for a while, and nobody hears of them.
+            if !ground.faults.has_peers() || ground.is_quiet {
+                ground.sessions.check_expiry(ground.now, ticked_at, session, slack)?;
+            }
         }
-        ground.note(format_args!("proposed up to {}", batch.last().unwrap_or_default()));
+        ground.note(format_args!(
+            "server {} takes up to {}",
+            self.place + 1,
+            batch.last().unwrap_or_default()
+        ));
+        // To the followers, too: their disks work while this one does.
+        self.perform(ground)?;
+        self.flush_to_peers(ground);
         Ok(())
     }
 
-    fn append(&mut self, ground: &mut Ground) -> Result<(), String> {
+    fn append(&mut self, ground: &mut Ground) -> Result<(), Halt> {
         let Some(batch) = &self.batch else { return Ok(()) };
-        batch.iter().for_each(|(zxid, txn)| self.log.append(zxid, txn));
+        let loses =
+            ground.faults.bug == Some(Bug::UnloggedChange) && !self.leads() && ground.chance.one_in(20);
+        let count = batch.iter().count() - usize::from(loses);
+        batch.iter().take(count).for_each(|(zxid, txn)| self.log.append(zxid, txn));
         self.stage = Stage::Sync;
-        if ground.faults.bug == Some(Bug::ReplyBeforeSync) {
+        let is_early = match ground.faults.bug {
+            Some(Bug::ReplyBeforeSync) => true,
+            // What comes while it gets in step.
+            Some(Bug::InStepBeforeSync) => !self.part.serves(),
+            _ => false,
+        };
+        if is_early {
             let through = batch.last().unwrap_or_default();
-            self.replica.on_synced(through);
-            ground.history.commit(through)?;
             self.stage = Stage::Apply;
+            self.on_synced(ground, through)?;
         }
         Ok(())
     }
 
-    fn sync(&mut self, ground: &mut Ground) -> Stepped {
-        match self.log.sync() {
-            Ok(synced) => {
-                ground.note(format_args!("synced up to {}", synced.through));
-                if self.stage == Stage::SyncLate {
-                    self.stage = Stage::Propose;
-                    return Ok(Step::Done);
-                }
-                self.replica.on_synced(synced.through);
-                ground.history.commit(synced.through)?;
-                self.stage = Stage::Apply;
-                Ok(Step::Done)
-            }
-            Err(error) => {
-                ground.note(format_args!("the log fails: {error}"));
-                Ok(Step::Stop)
-            }
+    /// The replica is told that its log keeps everything up to `through`.
+    fn on_synced(&mut self, ground: &mut Ground, through: Zxid) -> Result<(), Halt> {
+        self.replica.on_synced(&self.tree, ground.clocks(self.place), through);
+        if self.member.is_none() {
+            ground.history.commit(through)?;
         }
+        self.perform(ground)
     }
 
-    fn apply(&mut self, ground: &mut Ground) -> Result<(), String> {
+    fn sync(&mut self, ground: &mut Ground) -> Result<(), Halt> {
+        let mut through = self.log.sync().map_err(Halt::stop)?.through;
+        ground.note(format_args!("server {} has synced up to {through}", self.place + 1));
+        if ground.faults.bug == Some(Bug::UnloggedChange) {
+            through = self.batch.as_ref().and_then(Proposals::last).unwrap_or(through);
+        }
+        ground.servers.on_synced(self.place, through)?;
+        if self.stage == Stage::SyncLate {
+            self.stage = self.first_stage();
+            return Ok(());
+        }
+        self.stage = Stage::Apply;
+        self.on_synced(ground, through)
+    }
+
+    fn apply(&mut self, ground: &mut Ground) -> Result<(), Halt> {
         self.stage = if self.stage == Stage::Apply { Stage::Deliver } else { Stage::DeliverFirst };
         if !self.replica.can_apply() {
             return Ok(());
@@ -131,12 +174,13 @@ impl Process {
         let nobody = vec![false; self.watching.len()];
         let is_blind = ground.faults.bug == Some(Bug::ForgottenWatches) && ground.chance.one_in(20);
         self.replica.apply(&mut self.tree, if is_blind { &nobody } else { &self.watching });
-        ground.note(format_args!("applied up to {}", self.tree.last_zxid()));
-        ground.history.applied(&self.tree)
+        ground.note(format_args!("server {} has applied up to {}", self.place + 1, self.tree.last_zxid()));
+        Ok(ground.history.applied(&self.tree)?)
     }
 
     /// Tells the workers, while the tree is still locked.
-    fn deliver(&mut self, ground: &mut Ground) {
+    fn deliver(&mut self, ground: &mut Ground) -> Result<(), Halt> {
+        self.replica.on_round(&self.tree, ground.clocks(self.place));
         for worker in 0..self.workers.len() {
             let outcomes = self.replica.take_outcomes(WorkerId(worker as u16));
             if !outcomes.is_empty() {
@@ -145,18 +189,21 @@ impl Process {
             }
         }
         self.is_locked = false;
+        self.perform(ground)
     }
 
     fn end_round(&mut self, ground: &mut Ground) {
         if self.replica.take_snapshot_due() {
             self.snapshot_owed = true;
         }
-        if self.snapshot_owed && matches!(self.pass, Pass::Idle) {
+        if self.snapshot_owed && self.replica.serves() && matches!(self.pass, Pass::Idle) {
             self.snapshot_owed = false;
             self.log.roll();
             self.begin_snapshot(ground);
         }
-        let is_late = ground.faults.bug == Some(Bug::ReplyBeforeSync) && self.batch.take().is_some();
-        self.stage = if is_late { Stage::SyncLate } else { Stage::Propose };
+        let had_batch = self.batch.take().is_some();
+        let is_late = had_batch && self.log.bytes_unsynced() > 0;
+        self.stage = if is_late { Stage::SyncLate } else { self.first_stage() };
+        self.flush_to_peers(ground);
     }
 }

@@ -2,8 +2,10 @@
 
 use zoorum_storage::memory::MemoryDisk;
 use zoorum_storage::name::snapshot_name;
+use zoorum_storage::snapshot::{STREAM_END, stream_head};
 use zoorum_storage::{RecoverOptions, SnapshotWriter, purge, recover};
 use zoorum_tree::SnapshotStart;
+use zoorum_zab::LinkId;
 
 use super::start::snapshot_options;
 use super::{Process, Step, Stepped};
@@ -18,6 +20,7 @@ const KEPT: usize = 3;
 pub(super) enum Pass {
     Idle,
     Begun(SnapshotStart),
+    Sending { start: Option<SnapshotStart>, link: LinkId },
     Writing { start: SnapshotStart, writer: SnapshotWriter<ProcessDisk>, nodes: Vec<u8>, is_done: bool },
 }
 
@@ -45,10 +48,44 @@ impl Process {
         Ok(Step::Done)
     }
 
+    /// The tree is sent to a learner, from this moment on.
+    pub(super) fn begin_sending(&mut self, ground: &mut Ground, start: SnapshotStart, link: LinkId) {
+        ground.note(format_args!("server {} sends the tree of {} by {link:?}", self.place + 1, start.zxid));
+        self.pass = Pass::Sending { start: Some(start), link };
+        let at = ground.now + ground.chance.micros(10, 5_000);
+        self.snapshot_alarm.set(ground, at, Wake::Snapshot(self.number));
+    }
+
+    /// Waits until no snapshot is being made.
+    pub(super) fn finish_snapshot(&mut self, ground: &mut Ground) -> Result<(), String> {
+        while !matches!(self.pass, Pass::Idle) {
+            self.advance_snapshot(ground)?;
+        }
+        Ok(())
+    }
+
+    fn advance_sending(&mut self, ground: &mut Ground, start: Option<SnapshotStart>, link: LinkId) {
+        let mut chunk = Vec::new();
+        if let Some(start) = start {
+            stream_head(&start, &mut chunk);
+        }
+        let ends = self.tree.snapshot_step(1 + ground.chance.below(12), &mut chunk);
+        if ends {
+            chunk.extend_from_slice(STREAM_END);
+        }
+        let goes_on = self.feed_learner(ground, link, &chunk, ends) && !ends;
+        if goes_on {
+            self.pass = Pass::Sending { start: None, link };
+        } else {
+            self.tree.end_snapshot();
+        }
+    }
+
     fn advance_snapshot(&mut self, ground: &mut Ground) -> Result<(), String> {
         let options = snapshot_options(&ground.faults);
         match std::mem::replace(&mut self.pass, Pass::Idle) {
             Pass::Idle => {}
+            Pass::Sending { start, link } => self.advance_sending(ground, start, link),
             Pass::Begun(start) => {
                 if ground.faults.bug == Some(Bug::FuzzySnapshot) {
                     self.tree.begin_snapshot();

@@ -17,6 +17,8 @@ use crate::client::ask::{AclChoice, Ask, Flavour, NewNode};
 pub(crate) struct Asker<'a> {
     pub(crate) session: SessionId,
     pub(crate) ids: &'a [AuthId],
+    /// It has gone to another server: nothing is done any more for this one.
+    pub(crate) has_moved: bool,
 }
 
 /// One change in the making, upon the newest state of the model.
@@ -128,6 +130,9 @@ impl<'m> Draft<'m> {
     }
 
     fn require_session(&self, asker: Asker<'_>) -> Result<(), ErrorCode> {
+        if asker.has_moved {
+            return Err(ErrorCode::SessionMoved);
+        }
         self.model.session_now(asker.session).map(drop).ok_or(ErrorCode::SessionExpired)
     }
 

@@ -7,6 +7,7 @@ mod judge;
 pub(crate) mod node;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::rc::Rc;
 
 use zoorum_proto::{Acl, Permissions, SessionId, Stat, Zxid};
@@ -53,12 +54,16 @@ pub(crate) struct Model {
     nodes: BTreeMap<String, Vec<Version>>,
     /// Open sessions with their timeouts, and ends of sessions, by zxid.
     sessions: BTreeMap<SessionId, Vec<(Zxid, Option<i32>)>>,
-    commits: Vec<Commit>,
+    /// What came before the history that is looked at.
+    begins_at: Zxid,
+    /// In the order of history.
+    commits: BTreeMap<Zxid, Commit>,
 }
 
 impl Model {
-    pub(crate) fn new() -> Self {
-        let mut model = Self { nodes: BTreeMap::new(), sessions: BTreeMap::new(), commits: Vec::new() };
+    pub(crate) fn new(begins_at: Zxid) -> Self {
+        let (nodes, sessions, commits) = Default::default();
+        let mut model = Self { nodes, sessions, begins_at, commits };
         let mut put = |path: &str, node| {
             model.nodes.insert(path.to_owned(), vec![(Zxid::ZERO, Some(Rc::new(node)))]);
         };
@@ -71,11 +76,28 @@ impl Model {
 
     /// The newest committed change.
     pub(crate) fn last(&self) -> Zxid {
-        Zxid(self.commits.len() as i64)
+        self.commits.last_key_value().map_or(self.begins_at, |(zxid, _)| *zxid)
     }
 
     pub(crate) fn commit(&self, zxid: Zxid) -> Option<&Commit> {
-        self.commits.get(usize::try_from(zxid.0 - 1).ok()?)
+        self.commits.get(&zxid)
+    }
+
+    /// How many changes are committed.
+    pub(crate) fn count(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// Whether the history had this end once.
+    pub(crate) fn has(&self, zxid: Zxid) -> bool {
+        zxid == Zxid::ZERO || zxid == self.begins_at || self.commits.contains_key(&zxid)
+    }
+
+    /// Changes after `after`, up to `through`.
+    pub(crate) fn commits(&self, after: Zxid, through: Zxid) -> impl Iterator<Item = (Zxid, &Commit)> {
+        let range = (Bound::Excluded(after), Bound::Included(through.max(after)));
+        let some = after < through;
+        some.then(|| self.commits.range(range)).into_iter().flatten().map(|(zxid, commit)| (*zxid, commit))
     }
 
     /// The znode as it was once everything up to `zxid` was applied.
@@ -131,9 +153,8 @@ impl Model {
     }
 
     /// Takes the next change into history.
-    pub(crate) fn push(&mut self, changed: BTreeMap<String, Option<Rc<Node>>>, commit: Commit) {
-        self.commits.push(commit);
-        let zxid = self.last();
+    pub(crate) fn push(&mut self, zxid: Zxid, changed: BTreeMap<String, Option<Rc<Node>>>, commit: Commit) {
+        self.commits.insert(zxid, commit);
         for (path, node) in changed {
             self.nodes.entry(path).or_default().push((zxid, node));
         }

@@ -9,6 +9,7 @@ use zoorum_proto::Zxid;
 use super::scan::{Damage, End, LogScanner, ScanError, Step};
 use super::zxid_of;
 use crate::disk::{Disk, DiskFile, read_full_at};
+use crate::name::cut_name;
 
 /// What a repair did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub fn repair_tail<D: Disk>(disk: &D, name: &str) -> Result<Option<Repaired>, Re
             }
         }
     };
-    let copy = format!("cut-{name}-{offset:x}");
+    let copy = cut_name(name, offset);
     let failed = |name: &str| {
         let file = disk.path(name);
         move |source| RepairError::Write { file, source: Arc::new(source) }
@@ -78,7 +79,8 @@ pub(crate) fn cut<D: Disk>(disk: &D, name: &str, length: u64) -> io::Result<()> 
     file.sync_data()
 }
 
-fn copy_from<D: Disk>(disk: &D, name: &str, from: u64, copy: &str) -> io::Result<()> {
+/// Copies what a file holds from a position on to another file, durably.
+pub(crate) fn copy_from<D: Disk>(disk: &D, name: &str, from: u64, copy: &str) -> io::Result<()> {
     let source = disk.open(name)?;
     // A copy of the same stretch is left over from a repair that did not get to its end.
     match disk.remove(copy) {

@@ -164,6 +164,21 @@ impl<F: DiskFile> LogScanner<F> {
         Ok(Some(Self { file, window, length, path, end: None, shown: 0 }))
     }
 
+    /// Goes on with the record that begins at `offset`.
+    pub(crate) fn skip_to<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+        name: &str,
+        offset: u64,
+    ) -> Result<(), ScanError> {
+        let opened = disk.open(name);
+        let file =
+            opened.map_err(|source| ScanError::Read { file: self.path.clone(), source: Arc::new(source) })?;
+        self.window = Window::at(FileReader::at(file, offset), offset);
+        (self.end, self.shown) = (None, 0);
+        Ok(())
+    }
+
     /// The next record. Once the end was reached, it is told again and again.
     ///
     /// # Errors
@@ -190,6 +205,12 @@ impl<F: DiskFile> LogScanner<F> {
             }
             Err(source) => Err(ScanError::Read { file: self.path.clone(), source: Arc::new(source) }),
         }
+    }
+
+    /// The payload of the record that the last step showed; empty if it showed none.
+    pub fn payload(&self) -> &[u8] {
+        let payload = RECORD_HEADER_LENGTH..self.shown.saturating_sub(1);
+        self.window.bytes().get(payload).unwrap_or_default()
     }
 
     /// The file's whole path.

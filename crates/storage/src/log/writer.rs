@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use zoorum_proto::Zxid;
 
-use super::{HEADER_LENGTH, LogError, encode_header, encode_record};
+use super::{HEADER_LENGTH, LogError, UNSYNCED_MAX, encode_header, encode_record};
 use crate::disk::{Disk, DiskFile};
+use crate::joints::Joint;
 use crate::name::log_name;
 
 /// Room that is kept ahead of what is written, in bytes, before the file is extended: ZooKeeper's number.
@@ -71,6 +72,7 @@ pub struct TxnLog<D: Disk> {
     last_zxid: Zxid,
     synced: Zxid,
     bytes_since_snapshot: u64,
+    joints: Vec<Joint>,
     failed: Option<LogError>,
 }
 
@@ -106,17 +108,19 @@ impl<D: Disk> TxnLog<D> {
             last_zxid: tail.last_zxid,
             synced: tail.last_zxid,
             bytes_since_snapshot: tail.bytes_since_snapshot,
+            joints: Vec::new(),
             failed: None,
         }
     }
 
-    /// Buffers one encoded transaction.
+    /// Buffers one encoded transaction: our own, or the bytes of a leader's, which are kept as they came.
     ///
     /// # Panics
     ///
     /// If `zxid` is not larger than every one before: a log out of order cannot be replayed.
     pub fn append(&mut self, zxid: Zxid, payload: &[u8]) {
         assert!(zxid > self.last_zxid, "changes are logged in zxid order");
+        self.joints.extend(Joint::between(self.last_zxid, zxid));
         self.last_zxid = zxid;
         if self.roll_before_next || self.pending.is_empty() {
             let bytes = std::mem::take(&mut self.spare);
@@ -130,7 +134,8 @@ impl<D: Disk> TxnLog<D> {
         self.bytes_since_snapshot += (segment.bytes.len() - before) as u64;
     }
 
-    /// Writes what is buffered and makes it durable: one write and one sync, unless a file begins in between.
+    /// Writes what is buffered and makes it durable: one write and one sync, unless a file begins in between or
+    /// there are megabytes.
     ///
     /// # Errors
     ///
@@ -182,6 +187,16 @@ impl<D: Disk> TxnLog<D> {
         open.sync(file)
     }
 
+    /// The last change that was appended, durable or not.
+    pub fn last_zxid(&self) -> Zxid {
+        self.last_zxid
+    }
+
+    /// Where epochs met since the last call: to be noted in [`crate::Joints`], at leisure.
+    pub fn take_joints(&mut self) -> Vec<Joint> {
+        std::mem::take(&mut self.joints)
+    }
+
     /// Bytes of records since the last snapshot began, buffered ones included.
     pub fn bytes_since_snapshot(&self) -> u64 {
         self.bytes_since_snapshot
@@ -212,9 +227,11 @@ impl<D: Disk> TxnLog<D> {
         let open = self.current.as_mut().expect("a segment that begins no file follows one that does");
         let path = self.disk.path(&log_name(open.zxid));
         open.preallocate(segment.bytes.len() as u64, self.options.preallocate_bytes);
-        open.write(&segment.bytes, path.clone())?;
-        if self.options.sync {
-            open.sync(path)?;
+        for part in segment.bytes.chunks(UNSYNCED_MAX) {
+            open.write(part, path.clone())?;
+            if self.options.sync {
+                open.sync(path.clone())?;
+            }
         }
         Ok(())
     }

@@ -99,3 +99,14 @@ fn what_is_known_to_be_sound_is_not_read() {
     let purged = purge(&disk, &disk, 3, &mut |_| true).unwrap();
     assert_eq!(purged.removed, [disk.path("snapshot.1")]);
 }
+
+#[test]
+fn what_was_replaced_goes_once_it_is_older_than_all_that_stays() {
+    let disk = example();
+    for name in ["snapshot.43", "snapshot.5e", "log.50", "log.9000", "notes"] {
+        disk.place(&name::replaced_name(name), Vec::new());
+    }
+    let removed = purged(&disk, 3);
+    assert_eq!(removed[5..], ["replaced-snapshot.43", "replaced-log.50"]);
+    assert!(names(&disk).contains(&"replaced-notes".to_owned()));
+}

@@ -5,11 +5,12 @@ use zoorum_proto::{Decode, Txn, Zxid};
 use zoorum_tree::Tree;
 
 use super::RecoverOptions;
+use super::growth::{Growth, Progress};
 use super::report::{RecoverError, RecoverWarning};
 use crate::disk::Disk;
 use crate::log::scan::{End, LogScanner, Step};
 use crate::log::{RECORD_OVERHEAD, zxid_of};
-use crate::name::LogFile;
+use crate::name::{LogFile, logs_after};
 use crate::snapshot::SnapshotDigest;
 
 /// A replay under way.
@@ -58,12 +59,13 @@ impl Replay {
 
     /// Replays what the files hold after the snapshot.
     pub fn run<D: Disk>(mut self, disk: &D, files: &[LogFile]) -> Result<Replayed, RecoverError> {
-        let files = needed(files, self.snapshot);
+        let files = logs_after(files, self.snapshot);
         if files.is_empty() && self.snapshot > Zxid::ZERO {
             self.warnings.push(RecoverWarning::NoLogs { zxid: self.snapshot });
         }
         let (mut read, mut empty) = (Vec::new(), Vec::new());
         let (mut torn, mut clean, mut empty_file) = (None, None, None);
+        let mut growth = Growth::new(&self.tree, disk, files);
         for (at, file) in files.iter().enumerate() {
             let Some(mut scanner) = LogScanner::open(disk, &file.name)? else {
                 empty.push(file);
@@ -71,8 +73,8 @@ impl Replay {
             };
             // An empty file in front of one with records is ignored: what is missing will show.
             self.ignore_empty(&mut empty);
-            let FileEnd { end, has_records } = self.file(&mut scanner, file)?;
-            read.push(file.name.clone());
+            let FileEnd { end, has_records } = self.file(&mut scanner, file, &mut growth)?;
+            read.push((file, has_records));
             let next = files[at + 1..].iter().find(|next| next.length > 0);
             clean = match end {
                 End::Clean { offset } => Some((file.name.clone(), offset)),
@@ -81,12 +83,15 @@ impl Replay {
             torn = self.judge_end(&scanner, end, next)?.map(|offset| (file.name.clone(), offset));
             empty_file = (!has_records).then_some(file.zxid);
         }
+        self.refuse_misnamed(disk, &read)?;
+        let read: Vec<_> = read.into_iter().map(|(file, _)| file.name.clone()).collect();
         for file in &empty {
             self.warnings.push(RecoverWarning::EmptyLogRemoved { file: file.name.clone() });
         }
         // Only the newest file is cut; older ones are read to the same place for ever.
         let torn = torn.filter(|(name, _)| read.last() == Some(name));
         self.digests.finish(self.applied, &mut self.warnings);
+        self.tree.expect_no_more();
         Ok(Replayed {
             tree: self.tree,
             warnings: self.warnings,
@@ -101,6 +106,21 @@ impl Replay {
         })
     }
 
+    /// A file whose name lies ahead and is not free: the log would come to it some day, and could not go on. A
+    /// crash leaves one at most, the newest, and nothing in it.
+    fn refuse_misnamed<D: Disk>(&self, disk: &D, read: &[(&LogFile, bool)]) -> Result<(), RecoverError> {
+        let is_newest = |file: &LogFile| read.last().is_some_and(|(newest, _)| *newest == file);
+        let misnamed = |&&(file, has_records): &&(&LogFile, bool)| {
+            file.zxid > self.applied && (has_records || !is_newest(file))
+        };
+        match read.iter().find(misnamed) {
+            Some((file, _)) => {
+                Err(RecoverError::Misnamed { file: disk.path(&file.name), last: self.applied })
+            }
+            None => Ok(()),
+        }
+    }
+
     fn ignore_empty(&mut self, empty: &mut Vec<&LogFile>) {
         let ignored = empty.drain(..).map(|file| RecoverWarning::EmptyLogIgnored { file: file.name.clone() });
         self.warnings.extend(ignored);
@@ -111,6 +131,7 @@ impl Replay {
         &mut self,
         scanner: &mut LogScanner<F>,
         file: &LogFile,
+        growth: &mut Growth,
     ) -> Result<FileEnd, RecoverError> {
         let path = scanner.path().clone();
         // What the next record should be, if the file is what its name says.
@@ -148,7 +169,7 @@ impl Replay {
                         }
                         continue;
                     }
-                    if !follows(self.applied, zxid) {
+                    if !self.applied.may_precede(zxid) {
                         let gap = RecoverError::Gap {
                             file: path.clone(),
                             offset,
@@ -168,6 +189,8 @@ impl Replay {
                     self.txns += 1;
                     self.bytes += (payload.len() + RECORD_OVERHEAD) as u64;
                     self.digests.applied(&self.tree, &txn)?;
+                    let progress = Progress { applied: zxid, txns: self.txns, bytes: self.bytes };
+                    growth.applied(&mut self.tree, progress);
                 }
             }
         }
@@ -200,19 +223,6 @@ impl Replay {
             }
         }
     }
-}
-
-/// The files that can hold changes after `snapshot`: the last that begins before it ends, and all later ones.
-fn needed(files: &[LogFile], snapshot: Zxid) -> &[LogFile] {
-    let later = files.partition_point(|file| file.zxid <= snapshot);
-    let begins_exactly = files.get(later).is_some_and(|file| file.zxid == snapshot.next());
-    let first = if begins_exactly { later } else { later.saturating_sub(1) };
-    &files[first..]
-}
-
-/// Whether no change can have been between two.
-fn follows(before: Zxid, after: Zxid) -> bool {
-    after == before.next() || (after.epoch() > before.epoch() && after.counter() == 1)
 }
 
 /// Compares the tree with the digests that its writers noted.
@@ -295,41 +305,6 @@ impl DigestCheck {
         warnings.extend(self.doubt.take());
         if let Some((until, _)) = self.fuzzy_until {
             warnings.push(RecoverWarning::SnapshotAhead { snapshot_until: until, last });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(zxid: i64) -> LogFile {
-        LogFile { name: crate::name::log_name(Zxid(zxid)), zxid: Zxid(zxid), length: 100 }
-    }
-
-    #[test]
-    fn the_file_that_holds_the_next_change_need_not_be_named_by_it() {
-        let files = [file(1), file(10), file(20)];
-        let rows = [(0, 0), (5, 0), (9, 1), (10, 1), (18, 1), (19, 2), (100, 2)];
-        for (snapshot, first) in rows {
-            assert_eq!(needed(&files, Zxid(snapshot)), &files[first..], "after {snapshot}");
-        }
-        assert_eq!(needed(&[], Zxid(5)), []);
-    }
-
-    #[test]
-    fn a_change_follows_by_one_or_begins_a_later_epoch() {
-        let rows = [
-            (5, 6, true),
-            (5, 7, false),
-            (5, 0x1_0000_0001, true),
-            (5, 0x1_0000_0002, false),
-            (0x1_0000_0000, 0x1_0000_0001, true),
-            (0xffff_ffff, 0x1_0000_0000, true),
-            (0x1_0000_0005, 0x3_0000_0001, true),
-        ];
-        for (before, after, does) in rows {
-            assert_eq!(follows(Zxid(before), Zxid(after)), does, "{before:#x} {after:#x}");
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use zoorum_proto::{DecodeError, Zxid};
 
+use crate::install::InstallError;
 use crate::log::scan::{Damage, ScanError};
 use crate::snapshot::SnapshotReadError;
 
@@ -21,6 +22,9 @@ pub enum RecoverError {
         /// The system's reason.
         source: Arc<io::Error>,
     },
+    /// A received state that was decided on cannot be installed.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// A log cannot be read.
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -85,6 +89,17 @@ pub enum RecoverError {
         after: Zxid,
         /// The first one behind it.
         found: Zxid,
+    },
+    /// A log holds nothing of what its name says: it is a copy under a wrong name, or of another history.
+    #[error(
+        "{file}: there is no change after {last} in it, though its name says that it begins later: it would be \
+         in the way of the log to come; move it away"
+    )]
+    Misnamed {
+        /// The log.
+        file: PathBuf,
+        /// The last change there is.
+        last: Zxid,
     },
     /// A record is as it was written, and yet no transaction.
     #[error(

@@ -18,6 +18,10 @@ use crate::window::{FileReader, Window};
 /// Bytes of the section with the last zxid, and of its seal.
 const LAST_ZXID_LENGTH: usize = 8 + SEAL_LENGTH;
 
+/// After so many nodes, and after eight times as many again and again, the length of those so far tells how many
+/// there may be.
+const FIRST_GUESS: u64 = 4096;
+
 /// The digest that a snapshot carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotDigest {
@@ -51,6 +55,8 @@ pub struct SnapshotSummary {
 pub(crate) trait Sink {
     fn session(&mut self, session: SnapshotSession);
     fn acl(&mut self, acl: SnapshotAcl<'_>);
+    /// About how many nodes there are altogether, told as that becomes clearer.
+    fn expect(&mut self, nodes: u64);
     /// The error says in words why the node does not fit those before it.
     fn node(&mut self, node: &SnapshotNode<'_>) -> Result<(), String>;
 }
@@ -62,6 +68,8 @@ impl Sink for Nowhere {
     fn session(&mut self, _: SnapshotSession) {}
 
     fn acl(&mut self, _: SnapshotAcl<'_>) {}
+
+    fn expect(&mut self, _: u64) {}
 
     fn node(&mut self, _: &SnapshotNode<'_>) -> Result<(), String> {
         Ok(())
@@ -117,9 +125,9 @@ pub(crate) fn read<D: Disk>(
     })?;
     let reader = FileReader::new(open);
     match file.compression {
-        Compression::None => Unsealed::new(reader, path).read(sink),
-        Compression::Gz => Unsealed::new(GzDecoder::new(reader), path).read(sink),
-        Compression::Snappy => Unsealed::new(Unpacker::new(reader), path).read(sink),
+        Compression::None => Unsealed::new(reader, path, Some(file.length)).read(sink),
+        Compression::Gz => Unsealed::new(GzDecoder::new(reader), path, None).read(sink),
+        Compression::Snappy => Unsealed::new(Unpacker::new(reader), path, None).read(sink),
     }
 }
 
@@ -127,11 +135,13 @@ pub(crate) fn read<D: Disk>(
 struct Unsealed<R> {
     window: Window<R>,
     path: PathBuf,
+    /// Bytes of it altogether, if that can be known.
+    length: Option<u64>,
 }
 
 impl<R: Read> Unsealed<R> {
-    fn new(source: R, path: PathBuf) -> Self {
-        Self { window: Window::new(source), path }
+    fn new(source: R, path: PathBuf, length: Option<u64>) -> Self {
+        Self { window: Window::new(source), path, length }
     }
 
     fn read(mut self, sink: &mut impl Sink) -> Result<SnapshotSummary, SnapshotReadError> {
@@ -167,9 +177,15 @@ impl<R: Read> Unsealed<R> {
     }
 
     fn nodes(&mut self, sink: &mut impl Sink) -> Result<u64, SnapshotReadError> {
-        let mut count = 0;
+        let (begin, mut count, mut guess_at) = (self.window.position(), 0, FIRST_GUESS);
         loop {
             let offset = self.window.position();
+            if count == guess_at {
+                guess_at *= 8;
+                let length = self.length.unwrap_or(0).saturating_sub(begin);
+                let guess = length as f64 / (offset - begin) as f64 * count as f64;
+                sink.expect(guess as u64);
+            }
             let node = self.record(|input| {
                 if input.rest().starts_with(&TERMINATOR) {
                     return input.take(TERMINATOR.len()).map(|_| None);

@@ -9,15 +9,14 @@ use zoorum_tree::SnapshotStart;
 
 use super::Compression;
 use super::snappy::Packer;
-use super::{DATABASE, FORMAT_VERSION, MAGIC, SnapshotError, TERMINATOR, digest_of_start};
+use super::{DATABASE, FORMAT_VERSION, MAGIC, SnapshotError, TERMINATOR, digest_of_start, stream_head};
 use crate::disk::{Disk, DiskFile};
 use crate::name::{snapshot_name, temporary_name};
 
-/// Bytes that are collected before they are written.
+/// Bytes that are collected before they are written and synced. The log shares the disk: a sync of it may have to
+/// wait for as many, and for twice as long if they are four times as many. Fewer would only be more syncs, each
+/// of which is in the log's way too.
 const WRITE_BYTES: usize = 256 << 10;
-/// Bytes after which the file is synced. The log shares the disk: a sync of it must never wait for much more
-/// than this.
-const SYNC_BYTES: u64 = 1 << 20;
 
 /// What goes into a snapshot besides sessions, ACLs and nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +43,7 @@ impl Default for SnapshotOptions {
 pub struct SnapshotWriter<D: Disk> {
     disk: D,
     file: D::File,
-    zxid: Zxid,
-    digest: Option<i64>,
+    target: Box<Target>,
     options: SnapshotOptions,
     pack: Pack,
     checksum: simd_adler32::Adler32,
@@ -54,8 +52,17 @@ pub struct SnapshotWriter<D: Disk> {
     /// What is packed and not written.
     out: Vec<u8>,
     written: u64,
-    unsynced: u64,
     published: bool,
+}
+
+/// What a file is to become.
+pub(crate) struct Target {
+    /// Its name while it is written, and then.
+    pub names: [String; 2],
+    /// The last change in it.
+    pub zxid: Zxid,
+    /// A digest, and after which change the tree has it.
+    pub digest: (Zxid, i64),
 }
 
 enum Pack {
@@ -71,15 +78,28 @@ impl<D: Disk> SnapshotWriter<D> {
     ///
     /// If the file cannot be created or written.
     pub fn start(disk: &D, start: &SnapshotStart, options: &SnapshotOptions) -> Result<Self, SnapshotError> {
-        let name = temporary_name(start.zxid);
+        let target = Target {
+            names: [temporary_name(start.zxid), snapshot_name(start.zxid, options.compression)],
+            zxid: start.zxid,
+            digest: (start.zxid, digest_of_start(start.zxid, start.digest)),
+        };
+        let mut writer = Self::begin(disk, target, options)?;
+        writer.section(|out| stream_head(start, out))?;
+        Ok(writer)
+    }
+
+    /// Creates the file under the first of its names and writes its header. What goes between that and the seals
+    /// is up to the caller.
+    pub(crate) fn begin(disk: &D, target: Target, options: &SnapshotOptions) -> Result<Self, SnapshotError> {
+        let name = &target.names[0];
         let failed =
-            |source| SnapshotError { file: disk.path(&name), doing: "create", source: Arc::new(source) };
+            |source| SnapshotError { file: disk.path(name), doing: "create", source: Arc::new(source) };
         // The name is ours alone: what is there is left over from a process that was killed.
-        match disk.remove(&name) {
+        match disk.remove(name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let file = disk.create_new(&name).map_err(failed)?;
+        let file = disk.create_new(name).map_err(failed)?;
         let mut out = Vec::with_capacity(2 * WRITE_BYTES);
         let pack = match options.compression {
             Compression::None => Pack::None,
@@ -89,23 +109,19 @@ impl<D: Disk> SnapshotWriter<D> {
         let mut writer = Self {
             disk: disk.clone(),
             file,
-            zxid: start.zxid,
-            digest: options.digest.then_some(start.digest),
+            target: Box::new(target),
             options: *options,
             pack,
             checksum: simd_adler32::Adler32::new(),
             scratch: Vec::new(),
             out,
             written: 0,
-            unsynced: 0,
             published: false,
         };
         writer.section(|out| {
             MAGIC.encode(out);
             FORMAT_VERSION.encode(out);
             DATABASE.encode(out);
-            start.sessions.encode(out);
-            start.acls.encode(out);
         })?;
         Ok(writer)
     }
@@ -125,27 +141,36 @@ impl<D: Disk> SnapshotWriter<D> {
     ///
     /// If any of that fails.
     pub fn finish(mut self) -> Result<(), SnapshotError> {
+        self.complete()?;
+        self.publish()
+    }
+
+    /// Writes what comes after the nodes, and makes the content durable.
+    pub(crate) fn complete(&mut self) -> Result<(), SnapshotError> {
         self.put(&TERMINATOR)?;
         self.seal()?;
-        if let Some(digest) = self.digest {
-            let zxid = self.zxid;
+        if self.options.digest {
+            let (zxid, digest) = self.target.digest;
             self.section(|out| {
                 zxid.encode(out);
                 zoorum_proto::txn::TxnDigest::VERSION.encode(out);
-                digest_of_start(zxid, digest).encode(out);
+                digest.encode(out);
             })?;
             self.seal()?;
         }
         if self.options.last_zxid {
-            let zxid = self.zxid;
+            let zxid = self.target.zxid;
             self.section(|out| zxid.encode(out))?;
             self.seal()?;
         }
         self.finish_packing().map_err(|source| self.failed("pack", source))?;
         self.write_out()?;
-        self.file.sync_data().map_err(|source| self.failed("sync", source))?;
-        let name = snapshot_name(self.zxid, self.options.compression);
-        let renamed = self.disk.rename(&temporary_name(self.zxid), &name);
+        self.file.sync_data().map_err(|source| self.failed("sync", source))
+    }
+
+    /// Gives the complete file its name, durably.
+    pub(crate) fn publish(mut self) -> Result<(), SnapshotError> {
+        let renamed = self.disk.rename(&self.target.names[0], &self.target.names[1]);
         renamed.map_err(|source| self.failed("publish", source))?;
         self.published = true;
         self.disk.sync_directory().map_err(|source| self.failed("publish", source))
@@ -154,6 +179,10 @@ impl<D: Disk> SnapshotWriter<D> {
     /// Bytes of the file up to now.
     pub fn bytes_written(&self) -> u64 {
         self.written
+    }
+
+    pub(crate) fn disk(&self) -> &D {
+        &self.disk
     }
 
     fn section(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<(), SnapshotError> {
@@ -180,10 +209,7 @@ impl<D: Disk> SnapshotWriter<D> {
             self.pack(piece).map_err(|source| self.failed("pack", source))?;
             if self.out.len() >= WRITE_BYTES {
                 self.write_out()?;
-            }
-            if self.unsynced >= SYNC_BYTES {
                 self.file.sync_data().map_err(|source| self.failed("sync", source))?;
-                self.unsynced = 0;
             }
         }
         Ok(())
@@ -217,13 +243,12 @@ impl<D: Disk> SnapshotWriter<D> {
         let result = self.file.write_all_at(&self.out, self.written);
         result.map_err(|source| self.failed("write", source))?;
         self.written += self.out.len() as u64;
-        self.unsynced += self.out.len() as u64;
         self.out.clear();
         Ok(())
     }
 
     fn failed(&self, doing: &'static str, source: io::Error) -> SnapshotError {
-        let file = self.disk.path(&temporary_name(self.zxid));
+        let file = self.disk.path(&self.target.names[0]);
         SnapshotError { file, doing, source: Arc::new(source) }
     }
 }
@@ -232,7 +257,7 @@ impl<D: Disk> Drop for SnapshotWriter<D> {
     fn drop(&mut self) {
         if !self.published {
             // If this fails, the next start removes it.
-            let _ = self.disk.remove(&temporary_name(self.zxid));
+            let _ = self.disk.remove(&self.target.names[0]);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use zoorum_proto::mode::{NodeKind, TTL_MAX};
 use zoorum_proto::op::{CreateOp, CreateRequest};
 use zoorum_proto::txn::{CreateKind, CreateTxn};
-use zoorum_proto::{CreateMode, ErrorCode, Permissions, SessionId, TxnBody, path};
+use zoorum_proto::{CreateMode, ErrorCode, Permissions, TxnBody, path};
 
 use super::{Decided, Judge, PendingNode};
 use crate::digest::NodeDigest;
@@ -16,6 +16,9 @@ impl Judge<'_> {
         let mode = CreateMode::from_flags(request.flags).ok_or(ErrorCode::BadArguments)?;
         let kind = self.kind(request.op, mode)?;
         self.require_session()?;
+        if mode.is_ephemeral() {
+            self.requester.barred_from_owning.map_or(Ok(()), Err)?;
+        }
         if !path::is_plausible(&request.path) {
             return Err(ErrorCode::BadArguments);
         }
@@ -35,7 +38,7 @@ impl Judge<'_> {
         if self.view(&path).is_ok() {
             return Err(ErrorCode::NodeExists);
         }
-        if matches!(parent.history.kind(), NodeKind::Ephemeral(_)) {
+        if matches!(parent.history.kind(self.tree.owners()), NodeKind::Ephemeral(_)) {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
         let data_length = request.data.map_or(0, <[u8]>::len);
@@ -46,16 +49,16 @@ impl Judge<'_> {
         parent.history.count_create(-1, self.zxid);
         let parent_creates = parent.history.creates;
         let content = NodeDigest::of_content(&path, request.data);
-        let owned_as = self.stored(kind);
+        let owner = self.stored_owner(kind);
         let node = PendingNode {
-            history: History::created(self.zxid, self.time, owned_as, content),
+            history: History::created(self.zxid, self.time, owner, content),
             children: 0,
             data_length,
             acl: self.tree.shared_acl(&acl),
             digest: NodeDigest::default(),
         };
         self.record(parent_path, parent);
-        let (old, owner) = (NodeDigest::default(), owned_as.session());
+        let (old, owner) = (NodeDigest::default(), self.tree.owners().kind(owner).session());
         self.pending.record(self.tree, self.zxid, &path, old, Some(node), owner);
         Ok(TxnBody::Create(CreateTxn { kind, path, data: request.data, acl, parent_creates }))
     }
@@ -78,14 +81,16 @@ impl Judge<'_> {
         }
     }
 
-    fn stored(&self, kind: CreateKind) -> NodeKind {
+    fn stored_owner(&self, kind: CreateKind) -> i64 {
         match kind {
-            CreateKind::Create { ephemeral } | CreateKind::Create2 { ephemeral } => {
-                let owner = if ephemeral { self.requester.session } else { SessionId::NONE };
-                NodeKind::from_owner(owner.0)
+            CreateKind::Create { ephemeral: true } | CreateKind::Create2 { ephemeral: true } => {
+                self.requester.session.0
             }
-            CreateKind::Container => NodeKind::Container,
-            CreateKind::Ttl(ttl) => NodeKind::Ttl(ttl),
+            CreateKind::Create { ephemeral: false } | CreateKind::Create2 { ephemeral: false } => {
+                NodeKind::Persistent.owner()
+            }
+            CreateKind::Container => NodeKind::Container.owner(),
+            CreateKind::Ttl(ttl) => NodeKind::Ttl(ttl).owner(),
         }
     }
 }

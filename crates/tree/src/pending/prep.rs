@@ -22,9 +22,11 @@ pub struct Requester<'a> {
     pub session: SessionId,
     /// What the connection had proved to be when the request came.
     pub ids: &'a [AuthId],
-    /// False if the session is unknown, closed or closing: then it is told so at the place in the order of
-    /// checks where ZooKeeper does.
-    pub is_live: bool,
+    /// Set if nothing may be done in the session: it is unknown, closed or closing, or has moved to another
+    /// server. It is told so at the place in the order of checks where ZooKeeper does.
+    pub barred: Option<ErrorCode>,
+    /// Set if the session may own nothing: not every server knows it. It is told so if it wants an ephemeral znode.
+    pub barred_from_owning: Option<ErrorCode>,
 }
 
 /// A transaction that is decided and recorded as pending.
@@ -71,7 +73,7 @@ impl Pending {
     }
 
     /// Closes a session, and deletes its ephemeral znodes, pending ones included. Whatever the session asks
-    /// for afterwards must come with [`Requester::is_live`] off.
+    /// for afterwards must come [`Requester::barred`].
     pub fn prep_close_session(
         &mut self,
         tree: &Tree,
@@ -102,6 +104,12 @@ impl Pending {
         self.prepared(tree, rules, decided)
     }
 
+    /// Refuses a request whose record cannot be read, at its place in history: whoever passed it on knows the
+    /// answer by that place.
+    pub fn prep_unreadable(&mut self, tree: &Tree, rules: &Rules) -> Prepared<'static> {
+        self.prepared(tree, rules, Err(ErrorCode::MarshallingError))
+    }
+
     /// Whether it is still childless, and of a kind that goes by itself.
     fn check_expired(&self, tree: &Tree, path: &str) -> Result<(), ErrorCode> {
         if !path::is_plausible(path) || path::is_protected(path) {
@@ -111,7 +119,7 @@ impl Pending {
         if node.children > 0 {
             return Err(ErrorCode::NotEmpty);
         }
-        match node.history.kind() {
+        match node.history.kind(tree.owners()) {
             NodeKind::Container | NodeKind::Ttl(_) => Ok(()),
             NodeKind::Persistent | NodeKind::Ephemeral(_) => Err(ErrorCode::BadVersion),
         }

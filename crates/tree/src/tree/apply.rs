@@ -139,7 +139,7 @@ impl Tree {
     }
 
     fn create(&mut self, header: &TxnHeader, create: &CreateTxn<'_>, observer: Observer<'_>) -> Outcome {
-        let Some(kind) = stored_kind(create.kind, header.session) else {
+        let Some(owner) = stored_owner(create.kind, header.session) else {
             return Outcome::error(ErrorCode::BadArguments);
         };
         let Some((parent_path, name)) = path::split(&create.path).filter(|(_, name)| is_storable(name))
@@ -149,7 +149,8 @@ impl Tree {
         let Some(parent) = self.slot(parent_path) else {
             return Outcome::error(ErrorCode::NoNode);
         };
-        let existing = self.child(parent, name);
+        let position = self.names.position(parent, &create.path, name);
+        let existing = self.names.at(&self.slab, &position);
         self.revise(parent, |history| history.count_create(create.parent_creates, header.zxid));
         if let Some(existing) = existing {
             // The ACL may have been unknown to the snapshot that the znode came from.
@@ -157,11 +158,11 @@ impl Tree {
             return Outcome::error(ErrorCode::NodeExists);
         }
         let content = NodeDigest::of_content(&create.path, create.data);
-        let history = History::created(header.zxid, header.time, kind, content);
+        let history = History::created(header.zxid, header.time, owner, content);
         let acl = self.acls.acquire(&create.acl);
-        let slot = self.attach(parent, &create.path, name, create.data, history, acl);
+        let slot = self.attach(&position, create.data, history, acl);
         // As it is created: usage of a quota, which overwrites data, comes after.
-        let stat = self.slab[slot].stat();
+        let stat = self.slab[slot].stat(self.owners);
         self.quota_created(parent_path, name);
         self.account(&create.path, 1, create.data.map_or(0, <[u8]>::len) as i64);
         self.report(ChangeKind::Created, &create.path, header.zxid, slot, observer);
@@ -202,7 +203,7 @@ impl Tree {
             history.mtime = header.time;
         });
         self.replace_data(slot, &set.path, set.data);
-        let stat = self.slab[slot].stat();
+        let stat = self.slab[slot].stat(self.owners);
         let growth = self.slab[slot].data_length() as i64 - old_length as i64;
         self.account(&set.path, 0, growth);
         self.report(ChangeKind::DataSet, &set.path, header.zxid, slot, observer);
@@ -215,7 +216,7 @@ impl Tree {
         };
         self.replace_acl(slot, &set.acl);
         self.revise(slot, |history| history.aversion = set.version);
-        Outcome::Set(self.slab[slot].stat())
+        Outcome::Set(self.slab[slot].stat(self.owners))
     }
 
     fn report(&self, kind: ChangeKind, path: &str, zxid: Zxid, slot: Slot, observer: Observer<'_>) {
@@ -251,15 +252,14 @@ fn is_storable(name: &str) -> bool {
 }
 
 /// `None` for a time to live that cannot be stored. The original logs such transactions, and dies of them.
-fn stored_kind(kind: CreateKind, session: SessionId) -> Option<NodeKind> {
-    match kind {
+fn stored_owner(kind: CreateKind, session: SessionId) -> Option<i64> {
+    Some(match kind {
         CreateKind::Create { ephemeral: false } | CreateKind::Create2 { ephemeral: false } => {
-            Some(NodeKind::Persistent)
+            NodeKind::Persistent.owner()
         }
-        CreateKind::Create { ephemeral: true } | CreateKind::Create2 { ephemeral: true } => {
-            Some(NodeKind::from_owner(session.0))
-        }
-        CreateKind::Container => Some(NodeKind::Container),
-        CreateKind::Ttl(ttl) => (1..=TTL_MAX).contains(&ttl).then_some(NodeKind::Ttl(ttl)),
-    }
+        CreateKind::Create { ephemeral: true } | CreateKind::Create2 { ephemeral: true } => session.0,
+        CreateKind::Container => NodeKind::Container.owner(),
+        CreateKind::Ttl(ttl) if (1..=TTL_MAX).contains(&ttl) => NodeKind::Ttl(ttl).owner(),
+        CreateKind::Ttl(_) => return None,
+    })
 }

@@ -3,31 +3,17 @@
 use hashbrown::HashSet;
 use zoorum_proto::mode::NodeKind;
 
-use super::{NAME_TABLES, Tree};
+use super::Tree;
 use crate::acls::AclId;
 use crate::digest::{self, NodeDigest};
-use crate::hash::Seeded;
+use crate::names::Position;
 use crate::slab::{History, NewNode, Node, Slab, Slot};
-
-#[inline]
-fn hash_name(seed: &Seeded, parent: Slot, name: &[u8]) -> u64 {
-    seed.bytes(parent.0.into(), name)
-}
-
-/// Which part of the name table: bits that neither the bucket nor the tag within a part is made of.
-#[inline]
-fn part(hash: u64) -> usize {
-    (hash >> 40) as usize % NAME_TABLES
-}
 
 impl Tree {
     /// The child of this name.
     #[inline]
     pub(super) fn child(&self, parent: Slot, name: &str) -> Option<Slot> {
-        let name = name.as_bytes();
-        let hash = hash_name(&self.seed, parent, name);
-        let is_it = |&slot: &Slot| self.slab[slot].parent == parent && self.slab.name_bytes(slot) == name;
-        self.names[part(hash)].find(hash, is_it).copied()
+        self.names.child(&self.slab, parent, name)
     }
 
     /// The znode of a path. The empty path is another name of the root; what is not canonical is absent.
@@ -105,17 +91,31 @@ impl Tree {
         }
     }
 
-    /// Adds a znode that does not exist. The parent gets a child and nothing else: its history is the
+    /// Adds a znode in a position that is free. The parent gets a child and nothing else: its history is the
     /// caller's. `acl` has been acquired for it.
     pub(super) fn attach(
         &mut self,
-        parent: Slot,
-        path: &str,
-        name: &str,
+        position: &Position<'_>,
         data: Option<&[u8]>,
         history: History,
         acl: AclId,
     ) -> Slot {
+        let slot = self.attach_unnamed(position, data, history, acl);
+        if position.parent != Slot::NONE {
+            self.names.insert(&self.slab, position.newcomer(slot));
+        }
+        slot
+    }
+
+    /// The same, but for its name, by which it cannot be found yet.
+    pub(super) fn attach_unnamed(
+        &mut self,
+        position: &Position<'_>,
+        data: Option<&[u8]>,
+        history: History,
+        acl: AclId,
+    ) -> Slot {
+        let &Position { parent, path, name, .. } = position;
         let is_digested = digest::covers(path);
         let slot = self.slab.insert(NewNode { parent, name, data, history, acl, is_digested });
         if let Some(pass) = &mut self.pass {
@@ -124,10 +124,6 @@ impl Tree {
         if let Some(parent) = parent.some() {
             self.unwatch_expiry(parent);
             link(&mut self.slab, parent, slot);
-            let hash = hash_name(&self.seed, parent, name.as_bytes());
-            let (seed, slab) = (&self.seed, &self.slab);
-            let rehash = |&slot: &Slot| hash_name(seed, slab[slot].parent, slab.name_bytes(slot));
-            self.names[part(hash)].insert_unique(hash, slot, rehash);
         }
         self.data_size += path.len() as u64 + data.map_or(0, <[u8]>::len) as u64;
         self.rehash(slot);
@@ -137,23 +133,31 @@ impl Tree {
 
     /// Files the znode under its session, or among those that may expire.
     pub(super) fn note_owner(&mut self, slot: Slot) {
-        if let NodeKind::Ephemeral(session) = self.slab[slot].history.kind() {
-            let seed = &self.seed;
-            let owned = self.ephemerals.entry(session).or_insert_with(|| HashSet::with_hasher(seed.clone()));
-            self.ephemeral_count += usize::from(owned.insert(slot));
+        match self.slab[slot].history.kind(self.owners) {
+            NodeKind::Ephemeral(session) => {
+                let new = || HashSet::with_hasher(self.seed.clone());
+                let owned = self.ephemerals.entry(session).or_insert_with(new);
+                self.ephemeral_count += usize::from(owned.insert(slot));
+            }
+            NodeKind::Ttl(_) => self.ttl_count += 1,
+            NodeKind::Persistent | NodeKind::Container => {}
         }
         self.watch_expiry(slot);
     }
 
     /// Undoes [`Self::note_owner`].
     pub(super) fn forget_owner(&mut self, slot: Slot) {
-        if let NodeKind::Ephemeral(session) = self.slab[slot].history.kind()
-            && let Some(owned) = self.ephemerals.get_mut(&session)
-        {
-            self.ephemeral_count -= usize::from(owned.remove(&slot));
-            if owned.is_empty() {
-                self.ephemerals.remove(&session);
+        match self.slab[slot].history.kind(self.owners) {
+            NodeKind::Ephemeral(session) => {
+                if let Some(owned) = self.ephemerals.get_mut(&session) {
+                    self.ephemeral_count -= usize::from(owned.remove(&slot));
+                    if owned.is_empty() {
+                        self.ephemerals.remove(&session);
+                    }
+                }
             }
+            NodeKind::Ttl(_) => self.ttl_count -= 1,
+            NodeKind::Persistent | NodeKind::Container => {}
         }
         self.unwatch_expiry(slot);
     }
@@ -180,10 +184,7 @@ impl Tree {
         let node = &self.slab[slot];
         self.digest.replace(node.digest, NodeDigest::default());
         self.acls.release(node.acl);
-        let hash = hash_name(&self.seed, parent, self.slab.name_bytes(slot));
-        if let Ok(found) = self.names[part(hash)].find_entry(hash, |&other| other == slot) {
-            found.remove();
-        }
+        self.names.remove(&self.slab, slot);
         unlink(&mut self.slab, slot);
         self.slab.remove(slot);
         self.watch_expiry(parent);

@@ -46,7 +46,7 @@ impl<'a> NodeRef<'a> {
     /// What clients see of its history.
     #[inline]
     pub fn stat(&self) -> Stat {
-        self.node.stat()
+        self.node.stat(self.tree.owners)
     }
 
     /// Who may do what with it.
@@ -68,7 +68,7 @@ impl<'a> NodeRef<'a> {
 
     /// Its kind.
     pub fn kind(&self) -> NodeKind {
-        self.node.history.kind()
+        self.node.history.kind(self.tree.owners)
     }
 
     /// How many children it has ever had: what sequential names count by.

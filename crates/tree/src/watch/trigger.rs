@@ -62,16 +62,13 @@ impl WatchTable {
                 table.set_modes(watch, entry.modes.without(Modes::DATA));
             }
         });
-        if self.recursive_count == 0 {
+        if self.recursive_count == 0 || path == path::ROOT {
             return;
         }
-        let mut at = path;
-        while at != path::ROOT {
-            at = match path::split(at) {
-                Some((parent, _)) if !parent.is_empty() => parent,
-                _ => path::ROOT,
-            };
-            self.each_of_path(at, |table, watch| {
+        // From the root down, so that each path's hash goes on from the one above it: paths may be long.
+        for (above, hash) in self.seed.paths_above(path) {
+            let above = if above.is_empty() { self.path(path::ROOT) } else { self.hashed_path(hash, above) };
+            self.each_at(above, |table, watch| {
                 let entry = table.watches[watch];
                 if entry.modes.intersects(Modes::RECURSIVE) && table.told.insert(entry.watcher) {
                     fire(entry.watcher, event, path);
@@ -95,8 +92,12 @@ impl WatchTable {
     }
 
     /// Calls `visit` with each watch on the path, which it may remove.
-    fn each_of_path(&mut self, path: &str, mut visit: impl FnMut(&mut Self, Link)) {
-        let Some(path) = self.path(path) else { return };
+    fn each_of_path(&mut self, path: &str, visit: impl FnMut(&mut Self, Link)) {
+        self.each_at(self.path(path), visit);
+    }
+
+    fn each_at(&mut self, path: Option<Link>, mut visit: impl FnMut(&mut Self, Link)) {
+        let Some(path) = path else { return };
         let mut next = self.watches.of_path(self.paths[path].first).next();
         while let Some(watch) = next {
             next = self.watches.next_of_path(watch);

@@ -1,8 +1,8 @@
 //! Paths and creation, row by row.
 
 use zoorum_proto::ErrorCode::{
-    BadArguments, InvalidAcl, NoAuth, NoChildrenForEphemerals, NoNode, NodeExists, SessionExpired,
-    Unimplemented,
+    BadArguments, EphemeralOnLocalSession, InvalidAcl, NoAuth, NoChildrenForEphemerals, NoNode, NodeExists,
+    SessionExpired, Unimplemented,
 };
 use zoorum_proto::mode::{NodeKind, TTL_MAX};
 use zoorum_proto::op::{CreateOp, CreateRequest, MultiOp, WriteOp};
@@ -142,6 +142,15 @@ fn ephemerals_have_no_children() {
     scene.create("/c/e", 1).unwrap();
     scene.create_by(CreateOp::Ttl(5), "/t", 5).unwrap();
     scene.create("/t/e", 0).unwrap();
+}
+
+#[test]
+fn a_session_that_may_own_nothing_gets_no_ephemerals() {
+    let mut scene = Scene::new();
+    scene.is_local = true;
+    assert_eq!(scene.create("/e", 1), Err(EphemeralOnLocalSession));
+    assert_eq!(scene.create("/e", 3), Err(EphemeralOnLocalSession));
+    scene.create("/p", 0).unwrap();
 }
 
 #[test]

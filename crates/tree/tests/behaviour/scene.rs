@@ -77,6 +77,7 @@ pub struct Scene {
     pub ids: Vec<AuthId>,
     pub session: SessionId,
     pub is_live: bool,
+    pub is_local: bool,
     pub zxid: Zxid,
     pub time: i64,
     /// Changes that watchers would hear of.
@@ -92,6 +93,7 @@ impl Scene {
             ids: Vec::new(),
             session: SessionId(7),
             is_live: true,
+            is_local: false,
             zxid: Zxid::ZERO,
             time: 1000,
             changes: Vec::new(),
@@ -109,7 +111,12 @@ impl Scene {
     pub fn prep<'a>(&mut self, op: &WriteOp<'a>) -> Txn<'a> {
         self.zxid = self.zxid.next();
         self.time += 1;
-        let requester = Requester { session: self.session, ids: &self.ids, is_live: self.is_live };
+        let requester = Requester {
+            session: self.session,
+            ids: &self.ids,
+            barred: (!self.is_live).then_some(ErrorCode::SessionExpired),
+            barred_from_owning: self.is_local.then_some(ErrorCode::EphemeralOnLocalSession),
+        };
         let time = WallClock(self.time);
         let prepared = self.pending.prep(&self.tree, &self.rules, &requester, op, self.zxid, time);
         self.txn(prepared.body, prepared.digest)

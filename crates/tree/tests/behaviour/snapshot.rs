@@ -1,8 +1,9 @@
 //! Snapshots are the tree at one point in time, however it changes while they are written.
 
 use proptest::prelude::*;
+use zoorum_proto::mode::{NodeKind, OwnerReading};
 use zoorum_proto::snapshot::{SnapshotAcl, SnapshotNode, SnapshotSession};
-use zoorum_proto::{Acl, Permissions, SessionId, Zxid};
+use zoorum_proto::{Acl, Permissions, SessionId, Version, WallClock, Zxid};
 use zoorum_tree::{LoadError, Loader, Tree};
 
 use crate::dump::{dump, load};
@@ -14,6 +15,19 @@ fn run(scene: &mut Scene, step: &Step) {
     if let Some(txn) = step.prep(scene) {
         scene.apply(&txn);
     }
+}
+
+#[test]
+fn the_configuration_is_shown_without_a_place_in_history() {
+    let mut tree = Tree::new(7);
+    let (zxid, digest) = (tree.last_zxid(), tree.digest());
+    tree.show_config("server.1=a:1:2\nversion=0", WallClock(70));
+    tree.show_config("server.1=a:1:2\nversion=0", WallClock(80));
+    let node = tree.node("/zookeeper/config").expect("it is always there");
+    assert_eq!(node.data(), Some(&b"server.1=a:1:2\nversion=0"[..]));
+    let stat = node.stat();
+    assert_eq!((stat.mtime, stat.version, stat.mzxid), (WallClock(70), Version(-1), Zxid(0)));
+    assert_eq!((tree.last_zxid(), tree.digest()), (zxid, digest));
 }
 
 proptest! {
@@ -124,6 +138,35 @@ fn loading_rebuilds_what_files_do_not_keep() {
 }
 
 #[test]
+fn a_znode_that_comes_twice_is_the_later_one_with_all_children() {
+    let paths: Vec<_> = (0..3000).map(|index| format!("/a/{index}")).collect();
+    let mut loader = Loader::new(1);
+    loader.expect(100_000);
+    for path in ["", "/a", "/a/ephemeral"] {
+        loader.node(&record(path)).unwrap();
+    }
+    paths.iter().for_each(|path| loader.node(&record(path)).unwrap());
+    loader.node(&record("/a/7/below")).unwrap();
+    for path in ["/a/7", "/a/2999", "/a/ephemeral", "/zookeeper"] {
+        loader.node(&SnapshotNode { data: Some(b"early"), ..record(path) }).unwrap();
+        loader.node(&SnapshotNode { data: Some(b"late"), owner: 0, ..record(path) }).unwrap();
+    }
+    let tree = loader.finish(Zxid(8)).unwrap();
+    assert_eq!(tree.node_count(), 4 + 2 + paths.len() + 1);
+    assert_eq!(tree.node("/a").unwrap().children().count(), 1 + paths.len());
+    assert_eq!(tree.node("/a/7").unwrap().children().count(), 1);
+    assert_eq!(tree.ephemeral_count(), 0, "the later one is none");
+    assert!(paths.iter().all(|path| tree.node(path).is_some()));
+    for path in ["/a/7", "/a/2999", "/a/ephemeral", "/zookeeper"] {
+        assert_eq!(tree.node(path).unwrap().data(), Some(&b"late"[..]), "{path}");
+    }
+    let again = [record(""), record("/a"), record("/a/7/below")].into_iter().map(|node| node.path.len());
+    let sizes = again.sum::<usize>() + paths.iter().map(String::len).sum::<usize>() + 4 * "late".len();
+    let built_in = "/".len() + "/zookeeper/zookeeper/quota/zookeeper/config".len() + "/a/ephemeral".len();
+    assert_eq!(tree.approximate_data_size(), (sizes + built_in) as u64);
+}
+
+#[test]
 fn an_unknown_acl_shuts_everybody_but_super_out_until_a_replay_explains_it() {
     let mut loader = Loader::new(1);
     loader.node(&record("")).unwrap();
@@ -138,4 +181,31 @@ fn an_unknown_acl_shuts_everybody_but_super_out_until_a_replay_explains_it() {
     scene.set_acl("/a", vec![crate::scene::OPEN], -1).unwrap();
     scene.delete("/b", -1).unwrap();
     assert_eq!(scene.tree.unresolved_acls().count(), 0);
+}
+
+#[test]
+fn times_to_live_of_release_3_5_3_are_understood_where_that_is_emulated() {
+    let owner = i64::MIN | 1000;
+    let load = |owners| {
+        let mut loader = Loader::with_owners(1, owners);
+        loader.node(&record("")).unwrap();
+        loader.node(&SnapshotNode { owner, ..record("/a") }).unwrap();
+        loader.node(&SnapshotNode { owner: i64::MIN, ..record("/container") }).unwrap();
+        loader.finish(Zxid(1)).unwrap()
+    };
+    let mut emulating = load(OwnerReading::Emulating353);
+    assert!(emulating.has_ttl_nodes());
+    let node = emulating.node("/a").unwrap();
+    assert_eq!((node.kind(), node.stat().ephemeral_owner), (NodeKind::Ttl(1000), SessionId::NONE));
+    assert_eq!(emulating.node("/container").unwrap().kind(), NodeKind::Container);
+    assert_eq!(emulating.removable(WallClock(1002), None), ["/a"], "its time is up");
+    emulating.begin_snapshot();
+    let mut records = Vec::new();
+    emulating.snapshot_step(10, &mut records);
+    assert!(records.windows(8).any(|bytes| bytes == owner.to_be_bytes()), "it is written as it was");
+
+    let current = load(OwnerReading::Current);
+    assert!(!current.has_ttl_nodes());
+    assert_eq!(current.node("/a").unwrap().kind(), NodeKind::Ephemeral(SessionId(owner)));
+    assert_eq!(current.digest(), emulating.digest());
 }

@@ -118,6 +118,12 @@ impl Model {
         events
     }
 
+    fn bytes_of(&self, watcher: WatcherId) -> usize {
+        let watched = self.data.keys().chain(self.child.keys()).filter(|key| key.1 == watcher);
+        let paths: BTreeSet<_> = watched.map(|key| key.0).collect();
+        paths.into_iter().map(|path| path.len() + WatchTable::BYTES_BESIDES_PATH).sum()
+    }
+
     fn counts(&self) -> WatchCounts {
         WatchCounts {
             data_watchers: self.data.keys().map(|key| key.1).collect::<BTreeSet<_>>().len(),
@@ -174,12 +180,12 @@ proptest! {
 
     #[test]
     fn watches_fire_as_the_protocol_says(steps in proptest::collection::vec(step(), 0..80)) {
-        let mut table = WatchTable::new(3);
+        let mut table = WatchTable::new(3, usize::MAX);
         let mut model = Model::default();
         for step in steps {
             match step {
                 Step::Add(path, watcher, mode) => {
-                    table.add(PATHS[path], watcher, mode);
+                    prop_assert!(table.add(PATHS[path], watcher, mode));
                     model.add(PATHS[path], watcher, mode);
                 }
                 Step::Remove(path, watcher, kind) => {
@@ -206,6 +212,9 @@ proptest! {
             let data: BTreeSet<_> = table.data_watches().collect();
             let expected: BTreeSet<_> = model.data.keys().copied().collect();
             prop_assert_eq!(data, expected);
+            for watcher in (0..5).map(WatcherId) {
+                prop_assert_eq!(table.bytes_of(watcher), model.bytes_of(watcher));
+            }
         }
     }
 }
@@ -214,11 +223,11 @@ const ME: WatcherId = WatcherId(1);
 
 #[test]
 fn a_deleted_znode_is_reported_once_and_to_its_parents_watchers_last() {
-    let mut table = WatchTable::new(1);
-    table.add("/p/c", ME, WatchMode::Data);
-    table.add("/p/c", ME, WatchMode::Child);
-    table.add("/p/c", WatcherId(2), WatchMode::Child);
-    table.add("/p", ME, WatchMode::Child);
+    let mut table = WatchTable::new(1, usize::MAX);
+    assert!(table.add("/p/c", ME, WatchMode::Data));
+    assert!(table.add("/p/c", ME, WatchMode::Child));
+    assert!(table.add("/p/c", WatcherId(2), WatchMode::Child));
+    assert!(table.add("/p", ME, WatchMode::Child));
     let expected = [
         (ME, EventType::NodeDeleted, "/p/c".to_owned()),
         (WatcherId(2), EventType::NodeDeleted, "/p/c".to_owned()),
@@ -230,9 +239,9 @@ fn a_deleted_znode_is_reported_once_and_to_its_parents_watchers_last() {
 
 #[test]
 fn a_recursive_watch_sees_every_level_and_never_children() {
-    let mut table = WatchTable::new(1);
-    table.add("/", ME, WatchMode::PersistentRecursive);
-    table.add("/a", ME, WatchMode::PersistentRecursive);
+    let mut table = WatchTable::new(1, usize::MAX);
+    assert!(table.add("/", ME, WatchMode::PersistentRecursive));
+    assert!(table.add("/a", ME, WatchMode::PersistentRecursive));
     for path in ["/", "/a", "/a/b/c"] {
         let expected = [(ME, EventType::NodeDataChanged, path.to_owned())];
         assert_eq!(fired(&mut table, ChangeKind::DataSet, path), expected);
@@ -241,4 +250,29 @@ fn a_recursive_watch_sees_every_level_and_never_children() {
     assert_eq!(fired(&mut table, ChangeKind::Created, "/a/b"), expected);
     assert!(table.contains("/a", ME, WatchKind::PersistentRecursive));
     assert!(!table.contains("/a", ME, WatchKind::Data));
+}
+
+#[test]
+fn a_watcher_has_so_many_watches_and_no_more() {
+    let room_for_two = 2 * (WatchTable::BYTES_BESIDES_PATH + "/a".len());
+    let mut table = WatchTable::new(1, room_for_two);
+    assert!(table.add("/a", ME, WatchMode::Data));
+    assert!(table.add("/b", ME, WatchMode::Data));
+    assert!(table.add("/b", ME, WatchMode::Child), "it is the same path");
+    assert!(!table.add("/c", ME, WatchMode::Data));
+    assert!(!table.contains("/c", ME, WatchKind::Any));
+    assert!(table.add("/c", WatcherId(2), WatchMode::Data), "others are not concerned");
+    assert_eq!(fired(&mut table, ChangeKind::DataSet, "/a").len(), 1);
+    assert!(table.add("/c", ME, WatchMode::Data), "a watch that is spent makes room");
+}
+
+/// Were every path above hashed from its first byte, this would take minutes.
+#[test]
+fn a_recursive_watch_above_a_very_deep_znode_costs_no_more_than_its_path() {
+    let deep = "/n".repeat(30_000);
+    let mut table = WatchTable::new(1, usize::MAX);
+    assert!(table.add("/n", ME, WatchMode::PersistentRecursive));
+    for _ in 0..50 {
+        assert_eq!(fired(&mut table, ChangeKind::DataSet, &deep).len(), 1);
+    }
 }

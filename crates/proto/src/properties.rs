@@ -1,4 +1,4 @@
-//! The syntax of zoo.cfg: Java's `.properties` format.
+//! The syntax of zoo.cfg and of a configuration on the wire: Java's `.properties` format.
 //!
 //! ```text
 //! # comment            ! also a comment
@@ -8,13 +8,9 @@
 //! dataDir=C\:\\zk      \t \n \r \f \uXXXX     any other escaped character is itself
 //! ```
 //!
-//! The bytes are ISO-8859-1. Lines end with LF, CR or CR LF.
+//! Lines end with LF, CR or CR LF. A file of this format is ISO-8859-1: see [`from_latin_1`].
 //!
 //! **Source.** The grammar that the documentation of `java.util.Properties.load` describes.
-
-use crate::error::{ConfigError, Problem};
-use crate::settings::Origin;
-use std::path::Path;
 
 /// One `key=value` of a file, in file order and unescaped, with blanks around the value's end kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,53 +23,58 @@ pub struct Property {
     pub line: u32,
 }
 
+/// A `\u` that is not followed by four hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Malformed \\uxxxx encoding.")]
+pub struct MalformedUnicode {
+    /// The number, from 1, of its line.
+    pub line: u32,
+}
+
 /// Reads every property of `text`. Duplicates are all returned; for them the last one counts.
 ///
 /// # Errors
-/// Only a `\u` that is not followed by four hexadecimal digits; `path` is named in that error.
-pub fn parse(path: &Path, text: &[u8]) -> Result<Vec<Property>, ConfigError> {
+/// Only a `\u` that is not followed by four hexadecimal digits.
+pub fn parse(text: &str) -> Result<Vec<Property>, MalformedUnicode> {
     let mut properties = Vec::new();
     for logical in LogicalLines::new(text) {
         let (key, value) = split(&logical.text);
-        let unescaped = |part| {
-            unescape(part).ok_or_else(|| {
-                ConfigError::at(
-                    Origin::File { path: path.to_path_buf(), line: logical.line },
-                    Problem::MalformedUnicode,
-                )
-            })
-        };
+        let unescaped = |part| unescape(part).ok_or(MalformedUnicode { line: logical.line });
         properties.push(Property { key: unescaped(key)?, value: unescaped(value)?, line: logical.line });
     }
     Ok(properties)
 }
 
+/// The text that these bytes of a file mean.
+pub fn from_latin_1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
 struct LogicalLine {
     line: u32,
-    text: Vec<u8>,
+    text: String,
 }
 
 /// Natural lines joined at their continuations, without comments and blank lines.
 struct LogicalLines<'a> {
-    rest: &'a [u8],
+    rest: &'a str,
     line: u32,
 }
 
 impl<'a> LogicalLines<'a> {
-    fn new(text: &'a [u8]) -> Self {
+    fn new(text: &'a str) -> Self {
         Self { rest: text, line: 0 }
     }
 
-    fn natural_line(&mut self) -> Option<&'a [u8]> {
+    fn natural_line(&mut self) -> Option<&'a str> {
         if self.rest.is_empty() {
             return None;
         }
         self.line = self.line.saturating_add(1);
-        let end = self.rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-        let Some(end) = end else {
+        let Some(end) = self.rest.find(['\n', '\r']) else {
             return Some(std::mem::take(&mut self.rest));
         };
-        let terminator = if self.rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
+        let terminator = if self.rest[end..].starts_with("\r\n") { 2 } else { 1 };
         let line = &self.rest[..end];
         self.rest = &self.rest[end + terminator..];
         Some(line)
@@ -87,15 +88,15 @@ impl Iterator for LogicalLines<'_> {
         loop {
             let first = trim_start(self.natural_line()?);
             // A comment never continues, whatever it ends with.
-            if first.is_empty() || matches!(first[0], b'#' | b'!') {
+            if first.is_empty() || first.starts_with(['#', '!']) {
                 continue;
             }
             let line = self.line;
-            let mut text = first.to_vec();
+            let mut text = first.to_owned();
             while continues(&text) {
                 text.pop();
                 match self.natural_line() {
-                    Some(next) => text.extend_from_slice(trim_start(next)),
+                    Some(next) => text.push_str(trim_start(next)),
                     None => break,
                 }
             }
@@ -107,65 +108,71 @@ impl Iterator for LogicalLines<'_> {
 }
 
 /// Whether the line ends with a backslash that is not itself escaped.
-fn continues(text: &[u8]) -> bool {
-    text.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
+fn continues(text: &str) -> bool {
+    (text.len() - text.trim_end_matches('\\').len()) % 2 == 1
 }
 
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\x0c')
+fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\x0c')
 }
 
-fn trim_start(text: &[u8]) -> &[u8] {
-    let blanks = text.iter().take_while(|&&byte| is_blank(byte)).count();
-    &text[blanks..]
+fn trim_start(text: &str) -> &str {
+    text.trim_start_matches(is_blank)
 }
 
 /// Splits at the first unescaped `=`, `:` or blank; blanks around one separator belong to nobody.
-fn split(text: &[u8]) -> (&[u8], &[u8]) {
+fn split(text: &str) -> (&str, &str) {
     let mut escaped = false;
-    let key_end = text
-        .iter()
-        .position(|&byte| {
-            let ends = !escaped && (is_blank(byte) || matches!(byte, b'=' | b':'));
-            escaped = !escaped && byte == b'\\';
-            ends
-        })
-        .unwrap_or(text.len());
-    let rest = trim_start(&text[key_end..]);
-    let value = match rest {
-        [b'=' | b':', after @ ..] => trim_start(after),
-        _ => rest,
-    };
-    (&text[..key_end], value)
+    let key_end = text.find(|character| {
+        let ends = !escaped && (is_blank(character) || matches!(character, '=' | ':'));
+        escaped = !escaped && character == '\\';
+        ends
+    });
+    let (key, rest) = text.split_at(key_end.unwrap_or(text.len()));
+    let rest = trim_start(rest);
+    let value = rest.strip_prefix(['=', ':']).map_or(rest, trim_start);
+    (key, value)
 }
 
 /// `None` when a `\u` lacks its four digits. Unpaired surrogates become U+FFFD.
-fn unescape(text: &[u8]) -> Option<String> {
+fn unescape(text: &str) -> Option<String> {
+    if !text.contains('\\') {
+        return Some(text.to_owned());
+    }
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
-    let mut bytes = text.iter().copied();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            units.push(byte.into());
-            continue;
-        }
-        match bytes.next() {
-            None => {}
-            Some(b't') => units.push(b'\t'.into()),
-            Some(b'n') => units.push(b'\n'.into()),
-            Some(b'r') => units.push(b'\r'.into()),
-            Some(b'f') => units.push(0x0c),
-            Some(b'u') => {
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let meant = match (character, characters.as_str().chars().next()) {
+            ('\\', None) => continue,
+            ('\\', Some('u')) => {
+                characters.next();
                 let mut unit = 0;
                 for _ in 0..4 {
-                    let digit = char::from(bytes.next()?).to_digit(16)?;
-                    unit = unit << 4 | digit as u16;
+                    unit = unit << 4 | characters.next()?.to_digit(16)? as u16;
                 }
                 units.push(unit);
+                continue;
             }
-            Some(other) => units.push(other.into()),
-        }
+            ('\\', Some(escaped)) => {
+                characters.next();
+                control(escaped).unwrap_or(escaped)
+            }
+            (plain, _) => plain,
+        };
+        units.extend_from_slice(meant.encode_utf16(&mut [0; 2]));
     }
     Some(String::from_utf16_lossy(&units))
+}
+
+/// The control character for which an escaped letter stands, if it does.
+fn control(escaped: char) -> Option<char> {
+    match escaped {
+        't' => Some('\t'),
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        'f' => Some('\x0c'),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -173,7 +180,7 @@ mod tests {
     use super::*;
 
     fn pairs(text: &str) -> Vec<(String, String)> {
-        let properties = parse(Path::new("zoo.cfg"), text.as_bytes()).expect("well-formed");
+        let properties = parse(text).expect("well-formed");
         properties.into_iter().map(|property| (property.key, property.value)).collect()
     }
 
@@ -222,23 +229,22 @@ mod tests {
 
     #[test]
     fn a_key_remembers_its_line() {
-        let text = b"# one\n\ra=1\r\nb=\\\n 2\nc=3";
-        let properties = parse(Path::new("zoo.cfg"), text).expect("well-formed");
+        let text = "# one\n\ra=1\r\nb=\\\n 2\nc=3";
+        let properties = parse(text).expect("well-formed");
         let lines: Vec<_> = properties.iter().map(|p| (p.key.as_str(), p.value.as_str(), p.line)).collect();
         assert_eq!(lines, [("a", "1", 3), ("b", "2", 4), ("c", "3", 6)]);
     }
 
     #[test]
-    fn bytes_above_ascii_are_latin_1() {
-        let properties = parse(Path::new("zoo.cfg"), b"a=\xe9").expect("well-formed");
-        assert_eq!(properties[0].value, "é");
+    fn bytes_above_ascii_are_latin_1_in_a_file_and_characters_themselves_elsewhere() {
+        assert_eq!(pairs(&from_latin_1(b"a=\xe9")), [("a".to_owned(), "é".to_owned())]);
+        assert_eq!(pairs("a=é\\t😀"), [("a".to_owned(), "é\t😀".to_owned())]);
     }
 
     #[test]
     fn a_broken_unicode_escape_names_its_line() {
-        for text in [&b"a=1\nb=\\u12"[..], b"a=1\nb=\\u12x4", b"a=1\n\\u=3"] {
-            let error = parse(Path::new("zoo.cfg"), text).expect_err("broken escape");
-            assert_eq!(error.to_string(), "zoo.cfg:2: Malformed \\uxxxx encoding.");
+        for text in ["a=1\nb=\\u12", "a=1\nb=\\u12x4", "a=1\n\\u=3"] {
+            assert_eq!(parse(text), Err(MalformedUnicode { line: 2 }));
         }
     }
 }

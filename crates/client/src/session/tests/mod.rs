@@ -1,0 +1,5 @@
+//! Sessions in conversation with a scripted server.
+
+mod chaos;
+mod plays;
+mod stage;

@@ -1,0 +1,284 @@
+//! What a server that is one of an ensemble has besides: the sockets of its peers, and the files that keep its
+//! word.
+//!
+//! The replica's thread owns all of it, so what a peer says costs no hop between threads. Effects are carried out
+//! in the order in which the replica asks for them; what must be durable is, before the replica hears of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use zoorum_proto::Zxid;
+use zoorum_server::replica::Effect;
+use zoorum_storage::snapshot::{Received, Receiving};
+use zoorum_storage::{
+    Disk, EpochError, Epochs, ForceSnap, ForceSnapError, InstallError, Joints, LogError, LogOptions,
+    RecoverError, RecoverOptions, SnapshotError, SnapshotOptions, Staged, TruncateError, Truncation, TxnLog,
+    recover, truncate,
+};
+use zoorum_tree::{Loader, Tree};
+use zoorum_zab::{Entry, LinkEvent, Notice, Persist, SnapshotStep};
+
+use crate::peers::{PeerSockets, SnapshotFeed, Source, StreamOrder};
+use crate::replica::ReplicaThread;
+use crate::supplies::Supplies;
+
+/// Why a server cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// An epoch cannot be kept.
+    #[error(transparent)]
+    Epoch(#[from] EpochError),
+    /// The history cannot be cut.
+    #[error(transparent)]
+    Truncate(#[from] TruncateError),
+    /// What was cut cannot be read again.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// A tree from the leader cannot be installed.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// A tree from the leader cannot be written.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The note that a tree is needed cannot be kept.
+    #[error(transparent)]
+    ForceSnap(#[from] ForceSnapError),
+    /// The sockets cannot be waited for.
+    #[error("cannot wait for the sockets of peers: {0}")]
+    Poll(std::io::Error),
+}
+
+/// How files are read and written.
+#[derive(Clone, Debug)]
+pub(crate) struct FileOptions {
+    pub(crate) recover: RecoverOptions,
+    pub(crate) log: LogOptions,
+    pub(crate) snapshots: SnapshotOptions,
+    /// Longest record of a tree that a leader may send, in bytes.
+    pub(crate) record_limit: usize,
+}
+
+/// See the module.
+pub(crate) struct Member<D: Disk> {
+    /// What `/zookeeper/config` shows.
+    pub(crate) config: Arc<str>,
+    pub(crate) sockets: PeerSockets,
+    pub(crate) epochs: Epochs<D>,
+    pub(crate) snapshots: D,
+    pub(crate) logs: D,
+    /// The directory of what is Zoorum's own.
+    pub(crate) own: D,
+    pub(crate) joints: Joints,
+    pub(crate) supplies: Supplies<D>,
+    pub(crate) options: FileOptions,
+    pub(crate) events: Vec<LinkEvent>,
+    pub(crate) receiving: Option<(Zxid, Receiving<D>)>,
+    pub(crate) received: Option<(Tree, Staged<D>)>,
+}
+
+impl<D: Disk> ReplicaThread<D> {
+    /// Waits until peers or workers have something, or time is up; peers' news are dealt with.
+    pub(crate) fn listen_to_peers(&mut self, patience: Duration) -> Result<(), ServeError> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        let patience = if self.shared.replica.may_sleep() { patience } else { Duration::ZERO };
+        let mut events = std::mem::take(&mut member.events);
+        member.sockets.poll(patience, &mut events).map_err(ServeError::Poll)?;
+        for event in events.drain(..) {
+            let now = self.shared.clock.now();
+            self.replica.on_link(&self.shared.tree.read(), now, event);
+            self.perform()?;
+        }
+        self.supply_learners()?;
+        let now = self.shared.clock.now();
+        if self.replica.next_peer_wakeup() <= now.monotonic {
+            self.replica.on_peer_tick(&self.shared.tree.read(), now);
+            self.perform()?;
+        }
+        if let Some(member) = &mut self.member {
+            member.events = events;
+        }
+        Ok(())
+    }
+
+    /// Sends what is to be sent to peers.
+    pub(crate) fn flush_to_peers(&mut self) {
+        if let Some(member) = &mut self.member {
+            member.sockets.flush();
+        }
+    }
+
+    /// Carries out what the replica asks for, in order.
+    pub(crate) fn perform(&mut self) -> Result<(), ServeError> {
+        loop {
+            let effects = self.replica.take_effects();
+            if effects.is_empty() {
+                return Ok(());
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Link(action) => {
+                        let order = self.member.as_mut().and_then(|member| member.sockets.perform(action));
+                        match order {
+                            Some(StreamOrder { source: Source::Tree(zxid), feed }) => {
+                                self.send_tree(zxid, feed)
+                            }
+                            Some(StreamOrder { source: Source::Files(link), feed }) => {
+                                if let Some(member) = &mut self.member {
+                                    member.supplies.send(link, feed);
+                                }
+                            }
+                            None => {}
+                        }
+                    }
+                    Effect::Persist(what) => self.persist(what)?,
+                    Effect::Snapshot(step) => self.take_tree(step)?,
+                    Effect::DistrustTree => {
+                        if let Some(member) = &self.member {
+                            ForceSnap::Digest.set(&member.own)?;
+                        }
+                    }
+                    Effect::Seek(seek) => {
+                        if let Some(member) = &mut self.member {
+                            member.supplies.seek(seek, &member.joints);
+                        }
+                    }
+                    Effect::Tell(Notice::Info(text)) => tracing::info!("{text}"),
+                    Effect::Tell(Notice::Warning(text)) => tracing::warn!("{text}"),
+                }
+            }
+        }
+    }
+
+    fn persist(&mut self, what: Persist) -> Result<(), ServeError> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        match what {
+            Persist::AcceptedEpoch(epoch) => member.epochs.accept(epoch)?,
+            Persist::CurrentEpoch(epoch) => member.epochs.enter(epoch)?,
+            Persist::Truncate(to) => {
+                if let Some(reason) = self.cut_history(to)? {
+                    let now = self.shared.clock.now();
+                    self.replica.on_truncation_impossible(&self.shared.tree.read(), now, &reason);
+                    return Ok(());
+                }
+            }
+        }
+        let now = self.shared.clock.now();
+        self.replica.on_persisted(&self.shared.tree.read(), now, what);
+        Ok(())
+    }
+
+    /// Cuts the history behind `to`, in files and tree. Why that is not possible, if so.
+    fn cut_history(&mut self, to: Zxid) -> Result<Option<String>, ServeError> {
+        self.snapshots.finish();
+        let Some(member) = &mut self.member else { return Ok(None) };
+        match truncate(&member.snapshots, &member.logs, to)? {
+            Truncation::Done(done) => {
+                for file in done.moved {
+                    tracing::info!("{} was moved aside", file.display());
+                }
+            }
+            Truncation::NotPossible(reason) => {
+                ForceSnap::Truncation.set(&member.own)?;
+                return Ok(Some(reason.to_string()));
+            }
+        }
+        let recovered = recover(&member.snapshots, &member.logs, &member.options.recover)?;
+        self.log = TxnLog::open(member.logs.clone(), recovered.tail, member.options.log);
+        self.show_tree(recovered.tree);
+        Ok(None)
+    }
+
+    /// This tree takes the place of the one that there was. Whoever is in the ensemble is as this server's
+    /// configuration says, wherever the tree came from.
+    pub(crate) fn show_tree(&self, mut tree: Tree) {
+        if let Some(member) = &self.member {
+            tree.show_config(&member.config, self.shared.clock.now().wall);
+        }
+        *self.shared.tree.write() = tree;
+    }
+
+    /// A learner is to be sent the tree as it is now.
+    fn send_tree(&self, zxid: Zxid, feed: SnapshotFeed) {
+        assert!(self.snapshots.is_idle(), "the tree is promised only while nothing is made of it");
+        let start = self.shared.tree.write().begin_snapshot();
+        assert_eq!(start.zxid, zxid, "the tree is sent as it was when it was promised");
+        self.snapshots.send(start, feed);
+    }
+
+    /// A tree comes from the leader.
+    fn take_tree(&mut self, step: SnapshotStep) -> Result<(), ServeError> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        match step {
+            SnapshotStep::Begin(zxid) => {
+                let options = &member.options;
+                let receiving = Receiving::start(
+                    &member.snapshots,
+                    &member.logs,
+                    zxid,
+                    &options.snapshots,
+                    options.record_limit,
+                    Loader::with_owners(options.recover.seed, options.recover.owners),
+                )?;
+                member.receiving = Some((zxid, receiving));
+            }
+            SnapshotStep::Bytes(bytes) => self.feed_tree(&bytes),
+            SnapshotStep::Abandon => (member.receiving, member.received) = (None, None),
+            SnapshotStep::Install(behind) => self.install_tree(&behind)?,
+        }
+        Ok(())
+    }
+
+    fn feed_tree(&mut self, bytes: &Bytes) {
+        let Some(member) = &mut self.member else { return };
+        let Some((zxid, mut receiving)) = member.receiving.take() else { return };
+        let fed = match receiving.feed(bytes) {
+            Ok(Received::Part) => {
+                member.receiving = Some((zxid, receiving));
+                return;
+            }
+            Ok(Received::Whole { rest }) => receiving.finish().map(|received| (received, rest)),
+            Err(error) => Err(error),
+        };
+        let now = self.shared.clock.now();
+        let tree = self.shared.tree.read();
+        match fed {
+            Ok((received, rest)) => {
+                member.received = Some(received);
+                let rest = bytes.slice(bytes.len() - rest..);
+                self.replica.on_snapshot_received(&tree, now, zxid, &rest);
+            }
+            Err(error) => self.replica.on_snapshot_refused(&tree, now, &error.to_string()),
+        }
+    }
+
+    /// What the leader sent takes the place of what there was.
+    fn install_tree(&mut self, behind: &[Entry]) -> Result<(), ServeError> {
+        self.snapshots.finish();
+        let Some(member) = &mut self.member else { return Ok(()) };
+        let Some((tree, mut staged)) = member.received.take() else { return Ok(()) };
+        for entry in behind {
+            staged.append(entry.zxid, &entry.payload)?;
+        }
+        let tail = staged.install()?;
+        self.log = TxnLog::open(member.logs.clone(), tail, member.options.log);
+        ForceSnap::clear(&member.own)?;
+        self.show_tree(tree);
+        let now = self.shared.clock.now();
+        self.replica.on_snapshot_installed(&self.shared.tree.read(), now);
+        Ok(())
+    }
+
+    /// Notes where epochs met in the log. Only how laggards are helped depends on it.
+    pub(crate) fn note_joints(&mut self) {
+        let joints = self.log.take_joints();
+        if let Some(member) = &mut self.member
+            && let Err(error) = member.joints.note(&member.own, &joints)
+        {
+            tracing::warn!("{error}");
+        }
+    }
+}

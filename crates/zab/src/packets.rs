@@ -1,0 +1,50 @@
+//! Packets out of the pieces in which a connection delivers them.
+
+use bytes::{Bytes, BytesMut};
+use zoorum_proto::quorum::packet::{PACKET_DATA_MAX, PacketError};
+use zoorum_proto::quorum::{PacketType, QuorumPacket};
+use zoorum_proto::{Encode, Zxid};
+
+/// What has been received and not yet been dealt with.
+#[derive(Debug, Default)]
+pub(crate) struct PacketBuffer(BytesMut);
+
+impl PacketBuffer {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// The next packet, if it is all there.
+    pub(crate) fn next_packet(&mut self) -> Result<Option<QuorumPacket>, PacketError> {
+        QuorumPacket::take(&mut self.0, PACKET_DATA_MAX)
+    }
+
+    /// Whatever is left, which is no packet: a snapshot follows.
+    pub(crate) fn take_rest(&mut self) -> Bytes {
+        self.0.split().freeze()
+    }
+}
+
+/// A packet's bytes.
+pub(crate) fn bytes(packet: &QuorumPacket) -> Bytes {
+    packet.to_vec().into()
+}
+
+/// Appends a packet that carries an entry of history.
+pub(crate) fn encode_entry(kind: PacketType, zxid: Zxid, payload: &[u8], out: &mut Vec<u8>) {
+    kind.number().encode(out);
+    zxid.encode(out);
+    payload.encode(out);
+    (-1_i32).encode(out); // no ids
+}
+
+/// Appends the packets by which a learner that gets in step is sent an entry that is committed.
+pub fn encode_committed(zxid: Zxid, payload: &[u8], out: &mut Vec<u8>) {
+    encode_entry(PacketType::Proposal, zxid, payload, out);
+    encode_bare(PacketType::Commit, zxid, out);
+}
+
+/// Appends a packet with nothing in it.
+pub(crate) fn encode_bare(kind: PacketType, zxid: Zxid, out: &mut Vec<u8>) {
+    QuorumPacket::bare(kind, zxid).encode(out);
+}
