@@ -338,7 +338,11 @@ impl Drop for Ensemble {
 }
 
 /// Looks again and again until there is what is asked for.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+///
+/// # Panics
+///
+/// After [`PATIENCE`].
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::wire;
 
 /// How long a server may take to serve, or to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How often it is asked meanwhile.
 const POLL: Duration = Duration::from_millis(20);
 /// How long a server may take to say whether it serves.

@@ -85,7 +85,7 @@ impl Scene {
     fn shape(&self, command: &str) -> Vec<String> {
         let body = self.body(command);
         let lines = body.lines().filter(|line| !line.contains("_dir\"") && !line.contains("\"version\""));
-        let mut lines: Vec<String> = lines.map(|line| masked(line.trim_end_matches(','))).collect();
+        let mut lines: Vec<String> = lines.filter(|line| !is_left_over(line)).map(|line| masked(line.trim_end_matches(','))).collect();
         lines.sort_unstable();
         lines
     }
@@ -95,6 +95,12 @@ impl Scene {
         let name = |line: &str| Some(line.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned());
         self.body(command).lines().filter_map(name).collect()
     }
+}
+
+/// Whether a line is a time at which no session expires any more: the original lists it until it has passed.
+fn is_left_over(line: &str) -> bool {
+    let (name, value) = line.trim().split_once(" : ").unwrap_or_default();
+    value.starts_with("[ ]") && name.trim_matches('"').parse::<u64>().is_ok()
 }
 
 #[test]

@@ -63,8 +63,6 @@ pub(crate) struct Ground {
     pub(crate) sessions: Sessions,
     /// Connections that no worker has taken yet.
     pub(crate) accepts: Vec<LinkId>,
-    /// How often an operator had to repair a log, all of whose lost changes were never acknowledged.
-    pub(crate) repairs: u64,
     /// How often a server cut its history.
     pub(crate) cuts: u64,
     /// How often a server took a whole tree over.
@@ -104,7 +102,6 @@ impl Ground {
             wires: Wires::default(),
             sessions: Sessions::default(),
             accepts: Vec::new(),
-            repairs: 0,
             cuts: 0,
             trees: 0,
             emptied: 0,

@@ -33,8 +33,6 @@ pub struct Report {
     pub answers: u64,
     /// Processes started.
     pub processes: u64,
-    /// How often a log had to be repaired by hand after a power cut.
-    pub repairs: u64,
     /// Terms of office of leaders.
     pub terms: u64,
     /// How often a server cut its history at a leader's word.
@@ -180,7 +178,6 @@ impl Simulation {
             commits: self.ground.history.model.count() as u64,
             answers: self.clients.iter().map(|client| client.answers).sum(),
             processes: self.processes,
-            repairs: self.ground.repairs,
             terms: self.ground.servers.terms() as u64,
             cuts: self.ground.cuts,
             trees: self.ground.trees,

@@ -1,9 +1,15 @@
 //! What many runs come to.
 
 use std::fmt;
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use crate::simulation::Report;
+use crate::faults::Faults;
+use crate::simulation::{Report, Simulation};
 
 /// The sum of reports.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +21,6 @@ pub struct Sum {
     commits: u64,
     answers: u64,
     processes: u64,
-    repairs: u64,
     terms: u64,
     cuts: u64,
     trees: u64,
@@ -24,6 +29,32 @@ pub struct Sum {
 }
 
 impl Sum {
+    /// Runs these seeds, as many at a time as there are cores.
+    ///
+    /// # Panics
+    ///
+    /// When a run fails.
+    pub fn of(seeds: Range<u64>, faults: impl Fn(u64) -> Faults + Sync) -> Self {
+        let (next, sum) = (AtomicU64::new(seeds.start), Mutex::new(Self::default()));
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds.end {
+                    break;
+                }
+                let report = Simulation::run(seed, faults(seed));
+                sum.lock().expect("no holder panics").add(&report);
+            }
+        };
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| {
+            (0..cores).for_each(|_| {
+                scope.spawn(work);
+            });
+        });
+        sum.into_inner().expect("no holder panics")
+    }
+
     /// One run more.
     pub fn add(&mut self, report: &Report) {
         self.runs += 1;
@@ -31,7 +62,6 @@ impl Sum {
         self.commits += report.commits;
         self.answers += report.answers;
         self.processes += report.processes;
-        self.repairs += report.repairs;
         self.terms += report.terms;
         self.cuts += report.cuts;
         self.trees += report.trees;
@@ -47,13 +77,11 @@ impl Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            runs, commits, answers, processes, repairs, terms, cuts, trees, emptied, supplies, ..
-        } = self;
+        let Self { runs, commits, answers, processes, terms, cuts, trees, emptied, supplies, .. } = self;
         write!(
             f,
             "{runs} seeds: {:.2} hours simulated, {commits} changes, {answers} answers, {processes} processes, \
-             {repairs} repairs, {terms} terms of leaders, {cuts} histories cut, {trees} trees sent, \
+             {terms} terms of leaders, {cuts} histories cut, {trees} trees sent, \
              {emptied} servers emptied for decay, {supplies} learners supplied from files",
             self.hours(),
         )

@@ -77,6 +77,7 @@ impl LogSummary {
 pub fn check<D: Disk>(snapshots: &D, logs: &D) -> io::Result<Report> {
     let snapshot_files = name::snapshots(&snapshots.list()?);
     let log_files = name::logs(&logs.list()?);
+    let newest = log_files.last().map(|file| file.zxid);
     Ok(Report {
         snapshots: snapshot_files
             .into_iter()
@@ -84,18 +85,24 @@ pub fn check<D: Disk>(snapshots: &D, logs: &D) -> io::Result<Report> {
             .collect(),
         logs: log_files
             .into_iter()
-            .map(|file| LogReport { result: check_log(logs, &file.name), file })
+            .map(|file| {
+                let result = check_log(logs, &file.name, Some(file.zxid) == newest);
+                LogReport { result, file }
+            })
             .collect(),
     })
 }
 
-/// Reads one log to its end. `None`: there is nothing in it, not even a header.
+/// Reads one log to its end, the newest or an older one. `None`: there is nothing in it, not even a header.
 ///
 /// # Errors
 ///
 /// If it cannot be read, or is no log.
-pub fn check_log<D: Disk>(disk: &D, name: &str) -> Result<Option<LogSummary>, ScanError> {
+pub fn check_log<D: Disk>(disk: &D, name: &str, is_newest: bool) -> Result<Option<LogSummary>, ScanError> {
     let Some(mut scanner) = LogScanner::open(disk, name)? else { return Ok(None) };
+    if is_newest {
+        scanner.believe_mark();
+    }
     let (mut zxid_first, mut zxid_last) = (None, None);
     let (mut records, mut bad, mut undecodable, mut gaps) = (0, Vec::new(), Vec::new(), Vec::new());
     loop {

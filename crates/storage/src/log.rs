@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! log.<zxid>   header, records, zeroes up to the preallocated end; named by its first zxid, in hex
+//!              shortly before that end, while the file is written to: how far it is synced; see `mark`
 //! header       magic "ZKLG" · version i32 = 2 · dbid i64 = 0
 //! record       Adler-32 of the payload, i64 · length i32 · payload, `length` bytes · 0x42
 //! payload      a transaction: header, body, digest; see [`zoorum_proto::txn`]
@@ -11,6 +12,7 @@
 //! **Recovery.** A crash can tear only the end of the newest file: see [`scan`].
 //! **Source.** Apache ZooKeeper, version 2; big-endian; samples in `testdata/golden`.
 
+pub(crate) mod mark;
 pub mod repair;
 pub mod scan;
 mod writer;

@@ -24,6 +24,7 @@ use zoorum_tree::{Loader, Tree};
 
 use crate::disk::{Disk, DiskFile, read_full_at};
 use crate::install;
+use crate::log::mark;
 use crate::log::repair::cut;
 use crate::log::scan::{LogScanner, Step};
 use crate::log::{Tail, UNSYNCED_MAX};
@@ -293,6 +294,8 @@ fn settle<D: Disk>(logs: &D, replayed: &Replayed) -> Result<(), RecoverError> {
     }
     if let Some((name, end)) = replayed.torn.as_ref().or(replayed.clean.as_ref()) {
         write_end_anew(logs, name, *end).map_err(failed(name))?;
+        // What it says no longer holds: all that was read is synced now.
+        clear_marks(logs, name).map_err(failed(name))?;
     }
     for name in &replayed.read {
         logs.open(name).and_then(|mut file| file.sync_data()).map_err(failed(name))?;
@@ -315,6 +318,13 @@ fn write_end_anew<D: Disk>(logs: &D, name: &str, end: u64) -> io::Result<()> {
     let mut file = logs.open(name)?;
     let length = read_full_at(&file, &mut bytes, start)?;
     file.write_all_at(&bytes[..length], start)
+}
+
+/// Removes a file's marks; the next sync makes it durable.
+fn clear_marks<D: Disk>(logs: &D, name: &str) -> io::Result<()> {
+    let mut file = logs.open(name)?;
+    let length = file.length()?;
+    mark::clear(&mut file, length)
 }
 
 /// Makes the snapshot that was used durable, moves those that could not be read out of the way, and removes

@@ -16,9 +16,12 @@ fn names(disk: &MemoryDisk) -> Vec<String> {
     disk.list().unwrap().into_iter().map(|entry| entry.name).collect()
 }
 
-/// Bytes of a file up to the last one that is not zero.
+/// Bytes of a file up to the last one that is not zero, its marks apart.
 fn used(disk: &MemoryDisk, name: &str) -> usize {
-    let content = disk.content(name).unwrap();
+    let mut content = disk.content(name).unwrap();
+    if content.len() > 1 << 14 {
+        remove_marks(&mut content);
+    }
     content.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
 }
 
@@ -26,6 +29,12 @@ fn edit(disk: &MemoryDisk, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
     let mut content = disk.content(name).unwrap();
     change(&mut content);
     disk.place(name, content);
+}
+
+/// Makes a preallocated file one that ZooKeeper could have written.
+fn remove_marks(content: &mut [u8]) {
+    let room = content.len() - 2048;
+    content[room..].fill(0);
 }
 
 /// Offsets of the records in a log.
@@ -154,10 +163,37 @@ fn a_broken_record_among_others_is_refused_with_its_place_and_the_remedy() {
 }
 
 #[test]
-fn garbage_behind_the_end_is_refused() {
+fn garbage_behind_what_was_synced_is_a_torn_end() {
     let author = two_logs();
     let end = used(&author.disk, "log.b");
     edit(&author.disk, "log.b", |content| content[end + 600..end + 604].copy_from_slice(b"what"));
+    let recovered = assert_recovers(&author, 20);
+    let is_torn =
+        |warning: &_| matches!(warning, RecoverWarning::TornRecord { offset, .. } if *offset == end as u64);
+    assert!(recovered.warnings.iter().any(is_torn), "{:?}", recovered.warnings);
+    assert_eq!(author.disk.content("log.b").unwrap().len(), end, "it is cut off");
+}
+
+#[test]
+fn damage_to_what_was_synced_is_refused_though_a_batch_behind_it_is_torn() {
+    let author = two_logs();
+    let (end, offsets) = (used(&author.disk, "log.b"), offsets(&author.disk, "log.b"));
+    edit(&author.disk, "log.b", |content| {
+        content[offsets[7] + 20] ^= 1;
+        content[end + 600..end + 604].copy_from_slice(b"what");
+    });
+    let Err(RecoverError::Damaged { offset, .. }) = try_recover(&author.disk) else { panic!() };
+    assert_eq!(offset, offsets[7] as u64);
+}
+
+#[test]
+fn garbage_behind_the_end_of_a_file_without_marks_is_refused() {
+    let author = two_logs();
+    let end = used(&author.disk, "log.b");
+    edit(&author.disk, "log.b", |content| {
+        remove_marks(content);
+        content[end + 600..end + 604].copy_from_slice(b"what");
+    });
     let Err(RecoverError::Damaged { offset, damage, .. }) = try_recover(&author.disk) else { panic!() };
     assert_eq!((offset, damage), (end as u64, Damage::Length { found: 0 }));
 }

@@ -115,4 +115,5 @@ def session_loss(hosts, zk, root, out):
     out.line("same session:", cut.client_id == session)
     out.call("a new ephemeral", cut.create, root + "/e", ephemeral=True)
     cut.stop()
-    out.call("children", zk.get_children, root, include_data=True)
+    # How many sessions the client has tried, and so which zxid this is, depends on the machine.
+    out.call("children", zk.get_children, root)

@@ -20,9 +20,9 @@ const TICK: Duration = Duration::from_millis(250);
 const INIT_LIMIT: u32 = 24;
 /// Ticks after which a leader and a learner give each other up.
 const SYNC_LIMIT: u32 = 8;
-/// Transactions that a leader keeps in memory for learners that lag. The least that the original accepts
-/// is 500, but so much can happen while a Java member starts on a busy machine.
-pub const COMMIT_LOG_COUNT: usize = 2000;
+/// Transactions that a leader keeps in memory for learners that lag: more than are made while a Java member
+/// starts, be the machine fast or busy.
+pub const COMMIT_LOG_COUNT: usize = 10_000;
 
 /// What all members have in common.
 #[derive(Clone, Debug)]

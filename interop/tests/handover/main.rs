@@ -12,6 +12,7 @@ use std::path::Path;
 
 use load::Load;
 use state::{Dump, Held};
+use zoorum_interop::ensemble::until;
 use zoorum_interop::server::{Kind, Server, Setup};
 
 /// What the original logs when a transaction did not make of the tree what the log says it should.
@@ -92,11 +93,11 @@ fn hand_over(setup: Setup, snapshots: Option<&str>) {
             sessions.remove(0).end(&server);
         }
         left = Some((Dump::of(&server), sessions));
-        server.stop();
         if let Some(suffix) = snapshots {
-            let found = snapshots_in(&server, suffix);
-            assert!(found > inherited, "turn {turn}: {kind:?} left no snapshot*{suffix}");
+            let what = format!("turn {turn}: {kind:?} has a snapshot*{suffix} of its own");
+            until(&what, || (snapshots_in(&server, suffix) > inherited).then_some(()));
         }
+        server.stop();
         last = Some(server);
     }
     expect_undoubted(last.expect("there were turns"));

@@ -15,7 +15,7 @@ use zoorum_server::{Gate, Replica, Settings, Worker};
 use zoorum_storage::memory::MemoryDisk;
 use zoorum_storage::{
     Epochs, ForceSnap, Joints, LogOptions, RecoverError, RecoverOptions, RecoverWarning, Recovered,
-    SnapshotError, SnapshotOptions, SnapshotWriter, TxnLog, recover, repair_tail,
+    SnapshotError, SnapshotOptions, SnapshotWriter, TxnLog, recover,
 };
 use zoorum_tree::{Rules, SnapshotStart, Tree};
 use zoorum_zab::{Ensemble, HistoryLimits, Part, Peer, PeerSettings, SyncSettings};
@@ -90,7 +90,7 @@ pub(crate) fn start(
     }
     let [logs, snapshots, own] =
         place.disks().map(|disk| ProcessDisk { disk: disk.clone(), life: life.clone() });
-    let mut recovered = match recover_or_repair(ground, &snapshots, &logs, place) {
+    let mut recovered = match recover_alone(ground, &snapshots, &logs) {
         Ok(recovered) => recovered,
         Err((is_refused, error)) => {
             let error = format!("process {number} cannot recover: {error}");
@@ -261,30 +261,17 @@ fn peer_settings(faults: &Faults, place: usize) -> PeerSettings {
     }
 }
 
-/// Recovers as an operator would have it; on failure tells whether the disk refused something. A power cut can
-/// tear a write of several records so that a later one survives an earlier one. Recovery cannot tell that from
-/// damage, and refuses; the operator does what the refusal says. What is lost by that was never acknowledged, or the
-/// history will tell. Where it is damage, the operator of an ensemble does better: see `is_condemned`.
-fn recover_or_repair(
+/// Recovers, without an operator's help; on failure tells whether the disk refused something. Where files have
+/// decayed, the operator of an ensemble helps later: see `is_condemned`.
+fn recover_alone(
     ground: &mut Ground,
     snapshots: &ProcessDisk,
     logs: &ProcessDisk,
-    place: &Place,
 ) -> Result<Recovered, (bool, String)> {
-    let told = |error: RecoverError| {
-        (matches!(error, RecoverError::Io { .. } | RecoverError::Install(_)), error.to_string())
-    };
     let options = RecoverOptions { seed: ground.chance.number(), ..RecoverOptions::default() };
-    match recover(snapshots, logs, &options) {
-        Err(RecoverError::Damaged { file, .. }) if place.is_torn && !place.is_decayed => {
-            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let repaired = repair_tail(logs, name).map_err(|error| (true, error.to_string()))?;
-            ground.note(format_args!("{name} is repaired: {repaired:?}"));
-            ground.repairs += 1;
-            recover(snapshots, logs, &options).map_err(told)
-        }
-        recovered => recovered.map_err(told),
-    }
+    recover(snapshots, logs, &options).map_err(|error| {
+        (matches!(error, RecoverError::Io { .. } | RecoverError::Install(_)), error.to_string())
+    })
 }
 
 /// The process may have died, or the disk may have refused what it was asked for, for now.

@@ -3,9 +3,11 @@
 //! Records follow each other until the zeroes that were preallocated, or until the file ends. Where something
 //! else stands there, one question decides: could a power cut have left it? A cut tears the last write only,
 //! so a broken record with nothing but zeroes behind it is [`End::Torn`]: it was never acknowledged. With
-//! anything behind it, it is [`End::Damaged`]: acknowledged changes may be lost. (ZooKeeper stops silently at a
-//! bad end marker, bad length or zeroed sector, and loses what follows; at any bad checksum it refuses to
-//! start.)
+//! anything behind it, it is torn if the file's mark says that it was not synced (see `mark`), and
+//! otherwise [`End::Damaged`]: acknowledged changes may be lost. (ZooKeeper stops silently at a bad end marker, bad
+//! length or zeroed sector, and loses what follows; at any bad checksum it refuses to start.)
+//!
+//! Only the newest file's mark is believed: in older ones the last mark may have been lost.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 
 use zoorum_proto::Zxid;
 
+use super::mark::Marks;
 use super::{END_OF_RECORD, HEADER_LENGTH, MAGIC, RECORD_HEADER_LENGTH, RECORD_OVERHEAD, zxid_of};
 use crate::disk::{Disk, DiskFile, read_full_at};
 use crate::window::{FileReader, Window};
@@ -133,6 +136,7 @@ pub struct LogScanner<F> {
     end: Option<End>,
     /// Bytes of the record that the last step showed.
     shown: usize,
+    believes_mark: bool,
 }
 
 impl<F: DiskFile> LogScanner<F> {
@@ -161,7 +165,12 @@ impl<F: DiskFile> LogScanner<F> {
         let mut window = Window::new(FileReader::new(disk.open(name).map_err(failed)?));
         window.require(HEADER_LENGTH as usize).map_err(failed)?;
         window.advance(HEADER_LENGTH as usize);
-        Ok(Some(Self { file, window, length, path, end: None, shown: 0 }))
+        Ok(Some(Self { file, window, length, path, end: None, shown: 0, believes_mark: false }))
+    }
+
+    /// Takes what the file's mark calls unsynced for torn, whatever follows it: this is the newest log.
+    pub fn believe_mark(&mut self) {
+        self.believes_mark = true;
     }
 
     /// Goes on with the record that begins at `offset`.
@@ -258,12 +267,16 @@ impl<F: DiskFile> LogScanner<F> {
 
     /// Whether the broken record from `offset` to `record_end` can be the work of a power cut.
     fn judge(&self, offset: u64, record_end: u64, damage: Damage) -> io::Result<Look> {
-        let Some(nonzero_end) = nonzero_end(&self.file, offset, self.length)? else {
+        let marks = Marks::read(&self.file, self.length)?;
+        let length = marks.as_ref().map_or(self.length, |marks| marks.zone);
+        let Some(nonzero_end) = nonzero_end(&self.file, offset, length)? else {
             return Ok(Look::End(End::Clean { offset }));
         };
         // A length that was changed may cover the records that follow.
         let next = self.sound_record(offset + 1, nonzero_end)?;
-        Ok(Look::End(if next.is_none() && nonzero_end <= record_end {
+        let is_last = next.is_none() && nonzero_end <= record_end;
+        let synced = marks.filter(|_| self.believes_mark).and_then(|marks| marks.synced(nonzero_end));
+        Ok(Look::End(if is_last || synced.is_some_and(|synced| offset >= synced) {
             End::Torn { offset, damage }
         } else {
             End::Damaged { offset, damage, next }

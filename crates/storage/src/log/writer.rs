@@ -1,12 +1,13 @@
-//! Writing the log: one write and one sync for each batch.
+//! Writing the log: one write and one sync for each batch, with a mark beside them.
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zoorum_proto::Zxid;
 
+use super::mark::{Mark, Zone};
 use super::{HEADER_LENGTH, LogError, UNSYNCED_MAX, encode_header, encode_record};
 use crate::disk::{Disk, DiskFile};
 use crate::joints::Joint;
@@ -85,6 +86,8 @@ struct OpenLog<F> {
     /// Up to where the file is preallocated, or written if that is further.
     length: u64,
     preallocates: bool,
+    /// Where it is noted how far the file is synced.
+    marks: Option<Zone>,
 }
 
 #[derive(Debug)]
@@ -226,12 +229,15 @@ impl<D: Disk> TxnLog<D> {
         }
         let open = self.current.as_mut().expect("a segment that begins no file follows one that does");
         let path = self.disk.path(&log_name(open.zxid));
-        open.preallocate(segment.bytes.len() as u64, self.options.preallocate_bytes);
+        open.make_room(segment.bytes.len() as u64, &self.options, &path)?;
         for part in segment.bytes.chunks(UNSYNCED_MAX) {
+            let begin = open.position;
+            open.note(Mark { begin, end: begin + part.len() as u64 }, &path)?;
             open.write(part, path.clone())?;
             if self.options.sync {
                 open.sync(path.clone())?;
             }
+            open.note(Mark { begin: open.position, end: open.position }, &path)?;
         }
         Ok(())
     }
@@ -244,13 +250,17 @@ impl<D: Disk> TxnLog<D> {
     fn begin_file(&self, zxid: Zxid) -> Result<OpenLog<D::File>, LogError> {
         let name = log_name(zxid);
         let path = self.disk.path(&name);
-        let file =
-            if self.empty_file == Some(zxid) { self.disk.open(&name) } else { self.disk.create_new(&name) };
+        let file = if self.empty_file == Some(zxid) {
+            // Room and marks of the process that began it are none of ours.
+            self.disk.open(&name).and_then(|mut file| file.set_length(HEADER_LENGTH).map(|()| file))
+        } else {
+            self.disk.create_new(&name)
+        };
         let file = file.map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => LogError::Exists { file: path.clone() },
             _ => LogError::Write { file: path.clone(), offset: 0, source: Arc::new(source) },
         })?;
-        let mut open = OpenLog { zxid, file, position: 0, length: 0, preallocates: true };
+        let mut open = OpenLog { zxid, file, position: 0, length: 0, preallocates: true, marks: None };
         let mut header = Vec::with_capacity(HEADER_LENGTH as usize);
         encode_header(&mut header);
         open.write(&header, path.clone())?;
@@ -265,22 +275,46 @@ impl<D: Disk> TxnLog<D> {
 }
 
 impl<F: DiskFile> OpenLog<F> {
-    /// Extends the file if `coming` bytes would leave too little room. A disk that is too full for that may
-    /// still take the records themselves, so a refusal only ends the extending, for this file.
-    fn preallocate(&mut self, coming: u64, step: u64) {
-        let length = extended_length(self.position, coming, self.length, step);
-        if self.preallocates && length > self.length {
-            match self.file.allocate(self.length, length - self.length) {
-                Ok(()) => self.length = length,
-                Err(_) => self.preallocates = false,
-            }
+    /// Extends the file if `coming` bytes would leave too little room. A disk that is too full for that may still
+    /// take the records themselves, so a refusal only ends the extending, for this file.
+    ///
+    /// The marks move with the file's end, each step being durable before the next: a power cut in between leaves
+    /// a file with marks where they belong, or one without, and no batch that they should tell of.
+    fn make_room(&mut self, coming: u64, options: &LogOptions, path: &Path) -> Result<(), LogError> {
+        let length = extended_length(self.position, coming, self.length, options.preallocate_bytes);
+        if !self.preallocates || length <= self.length {
+            return Ok(());
         }
+        if let Some(zone) = self.marks.take() {
+            let offset = zone.start();
+            zone.clear(&mut self.file).map_err(|source| write_failed(path, offset, source))?;
+            self.sync(path.to_owned())?;
+        }
+        if self.file.allocate(self.length, length - self.length).is_err() {
+            self.preallocates = false;
+            return Ok(());
+        }
+        self.length = length;
+        if options.sync {
+            self.sync(path.to_owned())?;
+            self.marks = Zone::of(length);
+            self.note(Mark { begin: self.position, end: self.position }, path)?;
+            self.sync(path.to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Writes how far the file is synced, if there is a place for it.
+    fn note(&mut self, mark: Mark, path: &Path) -> Result<(), LogError> {
+        let Some(zone) = &mut self.marks else { return Ok(()) };
+        let written = zone.note(&mut self.file, mark);
+        written.map_err(|source| write_failed(path, zone.start(), source))
     }
 
     fn write(&mut self, bytes: &[u8], path: PathBuf) -> Result<(), LogError> {
         let offset = self.position;
         let written = self.file.write_all_at(bytes, offset);
-        written.map_err(|source| LogError::Write { file: path, offset, source: Arc::new(source) })?;
+        written.map_err(|source| write_failed(&path, offset, source))?;
         self.position += bytes.len() as u64;
         self.length = self.length.max(self.position);
         Ok(())
@@ -297,6 +331,10 @@ impl<F: DiskFile> OpenLog<F> {
     fn sync(&mut self, path: PathBuf) -> Result<(), LogError> {
         self.file.sync_data().map_err(|source| LogError::Sync { file: path, source: Arc::new(source) })
     }
+}
+
+fn write_failed(path: &Path, offset: u64, source: io::Error) -> LogError {
+    LogError::Write { file: path.to_owned(), offset, source: Arc::new(source) }
 }
 
 /// How long a file should be before `coming` bytes are written at `position`: whole steps after the header, as

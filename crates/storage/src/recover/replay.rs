@@ -73,9 +73,12 @@ impl Replay {
             };
             // An empty file in front of one with records is ignored: what is missing will show.
             self.ignore_empty(&mut empty);
+            let next = files[at + 1..].iter().find(|next| next.length > 0);
+            if next.is_none() {
+                scanner.believe_mark();
+            }
             let FileEnd { end, has_records } = self.file(&mut scanner, file, &mut growth)?;
             read.push((file, has_records));
-            let next = files[at + 1..].iter().find(|next| next.length > 0);
             clean = match end {
                 End::Clean { offset } => Some((file.name.clone(), offset)),
                 _ => None,
