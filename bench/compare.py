@@ -466,23 +466,33 @@ def arguments():
     return options, wanted
 
 
-def main():
-    options, wanted = arguments()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def prepare(options):
+    """Readies this machine for a comparison, and says what machine it is."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     options.data_dir.mkdir(parents=True, exist_ok=True)
     if "original" in options.servers:
         subprocess.run([ORIGINAL, "fetch"], check=True)
-    about = machine(options.data_dir)
-    rounds = []
+    return machine(options.data_dir)
+
+
+def turns(options):
+    """Whose turn it is, one after the other: the second of a round may find a warmer or a more worn machine."""
     for number in range(options.rounds):
-        # The second of a round may find a warmer or a more worn machine: take turns.
         for kind in options.servers if number % 2 == 0 else reversed(options.servers):
             say(f"round {number + 1} of {options.rounds}, {kind}")
-            rounds.append(Round(kind, options, wanted).run())
-            report = summarize(rounds, options, wanted, about)
-            if options.out:
-                options.out.write_text(json.dumps(report, indent=1) + "\n")
+            yield kind
+
+
+def main():
+    options, wanted = arguments()
+    about = prepare(options)
+    rounds = []
+    for kind in turns(options):
+        rounds.append(Round(kind, options, wanted).run())
+        report = summarize(rounds, options, wanted, about)
+        if options.out:
+            options.out.write_text(json.dumps(report, indent=1) + "\n")
     print(table(report))
     sys.exit(1 if report["failures"] else 0)
 

@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import pathlib
-import resource
 import shutil
 import signal
 import socket
@@ -27,8 +26,8 @@ import tempfile
 import threading
 import time
 
-from compare import (FIRST_NODE, ORIGINAL, REPOSITORY, Failure, SnapshotWatch, frame, machine, quantile, reads, say,
-                     shown, size_of)
+from compare import (FIRST_NODE, ORIGINAL, REPOSITORY, Failure, SnapshotWatch, frame, prepare, quantile, reads, say, shown,
+                     size_of, turns)
 
 VOTERS = 3
 CATCH_UP = 100_000  # transactions that a follower is behind
@@ -478,24 +477,16 @@ def arguments():
 
 def main():
     options, wanted = arguments()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
-    options.data_dir.mkdir(parents=True, exist_ok=True)
-    if "original" in options.servers:
-        subprocess.run([ORIGINAL, "fetch"], check=True)
-    about = machine(options.data_dir)
+    about = prepare(options)
     rounds = []
-    for number in range(options.rounds):
-        # The second of a round may find a warmer or a more worn machine: take turns.
-        for kind in options.servers if number % 2 == 0 else reversed(options.servers):
-            say(f"round {number + 1} of {options.rounds}, {kind}")
-            rounds.append(Round(kind, options, wanted).run())
-            report = summarize(rounds, options, wanted, about)
-            if options.out:
-                options.out.write_text(json.dumps(report, indent=1) + "\n")
-            if options.curve:
-                write_curves(options.curve, rounds)
+    for kind in turns(options):
+        rounds.append(Round(kind, options, wanted).run())
+        report = summarize(rounds, options, wanted, about)
+        if options.out:
+            options.out.write_text(json.dumps(report, indent=1) + "\n")
+        if options.curve:
+            write_curves(options.curve, rounds)
     print(table(report))
     sys.exit(1 if report["failures"] else 0)
 
