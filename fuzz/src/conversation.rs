@@ -18,8 +18,7 @@ use zoorum_proto::{Decode, Encode, Reader, SessionId, Txn, WallClock, Zxid};
 use zoorum_server::message::{ConnectionId, WorkerId};
 use zoorum_server::replica::Now;
 use zoorum_server::settings::{
-    AdmissionSettings, AuthSettings, ContainerSettings, EPOCH_CHANGES_MAX, MemberSettings,
-    SnapshotSettings,
+    AdmissionSettings, AuthSettings, ContainerSettings, EPOCH_CHANGES_MAX, MemberSettings, SnapshotSettings,
 };
 use zoorum_server::{Gate, Monotonic, Replica, Settings, Worker};
 use zoorum_storage::memory::MemoryDisk;
@@ -270,6 +269,7 @@ fn settings(kind: u8) -> Settings {
         session_timeout_max_ms: 40_000,
         frame_limit: 0xf_ffff,
         sessionless_timeout: Duration::from_secs(10),
+        slow_operation: (kind & 1 == 1).then_some(Duration::from_secs(1)),
         rules: Rules {
             acl,
             enforce_quota: is(3),

@@ -2,10 +2,15 @@
 //!
 //! Nothing here leans on the production crates: [`wire`] has an encoder and a decoder of its own, so that a
 //! misreading of the protocol cannot be shared by the server and by what judges it. [`server`] starts either
-//! server with the same configuration, [`ensemble`] whole ensembles of any mix, and [`tree`] reads a whole tree.
+//! server with the same configuration, [`ensemble`] whole ensembles of any mix, [`http`] asks their
+//! admin servers, and [`tree`] reads a whole tree.
+//! [`dist`] builds what users get, and a [`room`] is where it is run as they run it, on their ports and paths.
 //! Test code calls this crate, so failures are panics with a message.
 
+pub mod dist;
 pub mod ensemble;
+pub mod http;
+pub mod room;
 pub mod server;
 pub mod tree;
 pub mod wire;

@@ -41,6 +41,11 @@ const JETTY: [&str; 8] = [
     "servlet-api",
 ];
 
+/// The jars of the original's admin server.
+pub(crate) fn jetty_jars() -> [String; 8] {
+    JETTY.map(|name| format!("/usr/share/java/{name}.jar"))
+}
+
 /// Which implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -123,7 +128,7 @@ impl Setup {
     /// Sets the admin server up on a port of the loopback address. The original finds the HTTP server that it needs
     /// among Debian's jars.
     pub fn admin(mut self, port: u16) -> Setup {
-        self.more_jars = JETTY.map(|name| format!("/usr/share/java/{name}.jar")).into();
+        self.more_jars = jetty_jars().into();
         self.config("admin.enableServer", "true")
             .config("admin.serverAddress", &Ipv4Addr::LOCALHOST.to_string())
             .config("admin.serverPort", &port.to_string())

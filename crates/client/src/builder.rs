@@ -1,19 +1,16 @@
 //! How a session is to be, before it begins.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use zoorum_proto::{Monotonic, SessionId};
 
-use crate::chroot::Chroot;
 use crate::client::Client;
-use crate::driver::Driver;
-use crate::handle::{Command, Commands, Standing};
-use crate::session::{ConnectString, ConnectStringError, Session, SessionState, Settings};
+use crate::driver::{Driver, task};
+use crate::session::{ConnectStringError, SessionState, Settings};
+use crate::world::{Tokio, World};
 
 /// Why no session could be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,24 +108,17 @@ impl ClientBuilder {
     ///
     /// Outside of a tokio runtime.
     pub fn start(self) -> Result<Client, ConnectError> {
-        let ConnectString { hosts, chroot } = self.connect_string.parse()?;
-        let chroot = Arc::new(Chroot(chroot));
-        let begun = Instant::now();
-        let seed = RandomState::new().hash_one(std::process::id());
-        let session = Session::new(Monotonic::default(), hosts, self.settings, seed);
-        let (standing, watched) = watch::channel(Standing {
-            state: session.state(),
-            id: session.id(),
-            password: session.password(),
-            timeout: session.timeout(),
-        });
-        let (commands, received) = Commands::new(Arc::clone(&chroot), watched);
-        for (scheme, auth) in self.credentials {
-            commands.send(Command::AddAuth { scheme, auth });
-        }
+        let servers = self.connect_string.parse()?;
         let runtime = Handle::current();
-        runtime.spawn(Driver::new(begun, session, chroot, standing).run(received));
-        Ok(Client::new(commands, runtime))
+        let world = Tokio(runtime.clone());
+        let seed = world.number();
+        let (client, driver) =
+            Driver::new(Monotonic::default(), servers, self.settings, seed, Arc::new(world));
+        for (scheme, auth) in self.credentials {
+            client.add_auth(&scheme, &auth);
+        }
+        runtime.spawn(task::run(Instant::now(), driver));
+        Ok(client)
     }
 
     /// Begins the session and waits until a server serves it.

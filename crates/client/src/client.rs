@@ -1,5 +1,6 @@
 //! The client: a hold on a session.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,14 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, watch};
 use zoorum_proto::SessionId;
 
 use crate::builder::{ClientBuilder, ConnectError};
 use crate::handle::{Command, Commands};
 use crate::session::{ConnectString, ConnectStringError, SessionState};
+use crate::world::World;
 
 /// Changes of state that wait for somebody who does not take them; at the limit the stream ends.
 const STATES_MAX: usize = 1024;
@@ -28,27 +28,47 @@ const STATES_MAX: usize = 1024;
 #[derive(Clone)]
 pub struct Client {
     pub(crate) commands: Commands,
-    runtime: Handle,
+    pub(crate) world: Arc<dyn World>,
+    /// Paths that tasks of this session are about to delete, behind somebody who has dropped what stands for them.
+    leaving: Arc<watch::Sender<BTreeMap<String, usize>>>,
 }
 
 impl Client {
-    pub(crate) fn new(commands: Commands, runtime: Handle) -> Self {
-        Self { commands, runtime }
+    pub(crate) fn new(commands: Commands, world: Arc<dyn World>) -> Self {
+        Self { commands, world, leaving: Arc::default() }
     }
 
-    /// The same session, for the server's own znodes, whose names are the same for everybody.
-    pub(crate) fn without_chroot(&self) -> Self {
+    /// The same session without its chroot: for the server's own znodes, whose names are the same for everybody.
+    pub fn without_chroot(&self) -> Self {
         let mut client = self.clone();
         client.commands.chroot = Arc::default();
         client
     }
 
     /// Runs something beside the caller, who may be anywhere, even outside of the runtime.
-    pub(crate) fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.runtime.spawn(work)
+    pub(crate) fn spawn<T>(&self, work: impl Future<Output = T> + Send + 'static) {
+        self.world.spawn(Box::pin(async move { drop(work.await) }));
+    }
+
+    /// Deletes something later, for somebody who cannot wait for it. Whoever wants to have the path again can wait
+    /// until that is done.
+    pub(crate) fn clean_up<T>(&self, path: &str, work: impl Future<Output = T> + Send + 'static) {
+        self.leaving.send_modify(|leaving| *leaving.entry(path.to_owned()).or_default() += 1);
+        let (leaving, path) = (Arc::clone(&self.leaving), path.to_owned());
+        self.spawn(async move {
+            drop(work.await);
+            leaving.send_modify(|leaving| match leaving.get_mut(&path) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(leaving.remove(&path)),
+            });
+        });
+    }
+
+    /// Waits until nothing is about to delete this path.
+    pub(crate) async fn cleaned_up(&self, path: &str) {
+        let mut leaving = self.leaving.subscribe();
+        // As long as this is there, so is the sender.
+        leaving.wait_for(|leaving| !leaving.contains_key(path)).await.ok();
     }
 
     /// Connects with the default settings, and waits for the connection:

@@ -14,6 +14,7 @@ pub struct Create {
     mode: CreateMode,
     acl: Vec<Acl<'static>>,
     ttl: Option<Duration>,
+    is_null: bool,
 }
 
 /// What was created.
@@ -43,7 +44,7 @@ pub fn read_only_acl() -> Vec<Acl<'static>> {
 impl Create {
     /// This mode, and an open ACL.
     pub fn new(mode: CreateMode) -> Self {
-        Self { mode, acl: open_acl(), ttl: None }
+        Self { mode, acl: open_acl(), ttl: None, is_null: false }
     }
 
     /// This ACL instead of the open one.
@@ -56,6 +57,12 @@ impl Create {
     /// `zookeeper.extendedTypesEnabled`.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self
+    }
+
+    /// Null instead of data: whatever data comes with it is left out.
+    pub fn null(mut self) -> Self {
+        self.is_null = true;
         self
     }
 
@@ -90,7 +97,13 @@ impl Create {
             (_, None) => CreateOp::Create2,
         };
         let acl = Some(requested(&self.acl));
-        Ok(CreateRequest { op, path: path.into(), data: Some(data), acl, flags: self.mode as i32 })
+        Ok(CreateRequest {
+            op,
+            path: path.into(),
+            data: (!self.is_null).then_some(data),
+            acl,
+            flags: self.mode as i32,
+        })
     }
 }
 

@@ -9,7 +9,8 @@ use zoorum_proto::{OpCode, SessionId};
 use crate::chroot::Chroot;
 use crate::reply::Outcome;
 use crate::session::{
-    Cause, Failure, Host, NewWatch, Request, RequestId, SessionState, WatchKind, WatcherId, WatchingOp,
+    Cause, Failure, Host, NewWatch, Request, RequestId, Session, SessionState, WatchKind, WatcherId,
+    WatchingOp,
 };
 use crate::watch::Sink;
 
@@ -31,6 +32,17 @@ pub(crate) struct Standing {
     pub(crate) id: SessionId,
     pub(crate) password: [u8; 16],
     pub(crate) timeout: std::time::Duration,
+}
+
+impl Standing {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            state: session.state(),
+            id: session.id(),
+            password: session.password(),
+            timeout: session.timeout(),
+        }
+    }
 }
 
 /// A way to the session's task, without a hold on it: the session may end while there are watches left.

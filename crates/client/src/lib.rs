@@ -18,7 +18,8 @@
 //! - [`Error`] tells what is known of a failed request's effect.
 //! - [`OneWatch`] is a watch as a future, [`Watch`] one as a stream.
 //! - [`recipes`] are locks, elections, barriers, queues, counters, groups and caches, compatible with Curator's.
-//! - [`session`] is the session as a value without I/O, for those who bring their own.
+//! - [`session`] is the session as a value without I/O, for those who bring their own; [`driver`] has it together
+//!   with this client, and leaves sockets, time and chance to the [`World`] around.
 //!
 //! The crate's own feature `tokio`, on by default, has everything but `session`.
 
@@ -34,7 +35,7 @@ mod client;
 mod create;
 #[cfg(feature = "tokio")]
 #[expect(clippy::disallowed_types, reason = "nobody observes the order of the driver's maps")]
-mod driver;
+pub mod driver;
 #[cfg(feature = "tokio")]
 mod error;
 #[cfg(feature = "tokio")]
@@ -52,6 +53,8 @@ mod reply;
 #[cfg(feature = "tokio")]
 mod watch;
 #[cfg(feature = "tokio")]
+mod world;
+#[cfg(feature = "tokio")]
 mod writes;
 
 #[cfg(feature = "tokio")]
@@ -65,6 +68,7 @@ pub use {
     reads::{Children, Identity, Node},
     reply::Reply,
     watch::{CHANGES_MAX, Change, OneWatch, Watch, WatchEnded},
+    world::{Task, World},
     writes::Reconfig,
 };
 

@@ -275,8 +275,9 @@ fn decode_reads(
             op => Ok(match OpCode::from_number(op) {
                 Some(OpCode::GetData) => {
                     let GetDataResponse { data, stat } = GetDataResponse::decode(&mut input)?;
+                    let is_null = data.is_none();
                     let data = data.map_or_else(Bytes::new, |data| answer.body.slice_ref(data));
-                    MultiReadResult::Node(Node { data, stat })
+                    MultiReadResult::Node(Node { data, is_null, stat })
                 }
                 Some(OpCode::GetChildren) => {
                     let children = GetChildrenResponse::decode(&mut input)?.children;

@@ -20,8 +20,10 @@ use crate::watch::{self, OneWatch, Sink};
 /// A znode's data and Stat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// The data. Null, which other clients can write, is empty here; `stat.data_length` is 0 for both.
+    /// The data; empty if it is null.
     pub data: Bytes,
+    /// Whether the data is null, which is not the same as empty; `stat.data_length` is 0 for both.
+    pub is_null: bool,
     /// The rest.
     pub stat: Stat,
 }
@@ -239,8 +241,9 @@ fn decode_node(answer: Option<&Answer>) -> std::result::Result<Node, DecodeError
 /// The data shares the reply's memory.
 pub(crate) fn node(answer: &Answer) -> std::result::Result<Node, DecodeError> {
     let response = GetDataResponse::from_bytes(&answer.body)?;
+    let is_null = response.data.is_none();
     let data = response.data.map_or_else(Bytes::new, |data| answer.body.slice_ref(data));
-    Ok(Node { data, stat: response.stat })
+    Ok(Node { data, is_null, stat: response.stat })
 }
 
 fn decode_children(answer: Option<&Answer>) -> std::result::Result<Children, DecodeError> {

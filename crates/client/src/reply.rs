@@ -44,7 +44,7 @@ impl<T> Reply<T> {
 
 impl<T: Send + 'static> Reply<T> {
     /// The same, made something else of if it succeeds.
-    pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U + Send + 'static) -> Reply<U> {
+    pub fn map<U>(self, to: impl FnOnce(T) -> U + Send + 'static) -> Reply<U> {
         Reply {
             state: match self.state {
                 State::Known(result) => State::Known(result.map(to)),

@@ -55,7 +55,7 @@ const IGNORED: [&str; 42] = [
 const NOT_SUPPORTED: [&str; 1] = ["pathStats.*"];
 
 /// Names that are read and checked, and say how to do what is not done.
-const WITHOUT_EFFECT: [(&str, &[&str]); 3] = [
+const WITHOUT_EFFECT: [(&str, &[&str]); 2] = [
     (
         "there is no SASL",
         &[
@@ -87,7 +87,6 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 3] = [
             "sslQuorumReloadCertFiles",
         ],
     ),
-    ("there is no admin server", &["IPAuthenticationProvider.usexforwardedfor"]),
 ];
 
 /// Truth values and ports that ask for TLS.
@@ -144,6 +143,13 @@ pub(crate) fn notice_ineffective(r: &mut Reader<'_>) {
             r.notice_at(Level::Warn, setting, format!("unknown configuration key '{key}' (ignored)"));
         }
     }
+}
+
+/// All names here; a trailing `*` stands for every name that begins so.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let without_effect = WITHOUT_EFFECT.iter().flat_map(|(_, names)| names.iter().copied());
+    IGNORED.into_iter().chain(NOT_SUPPORTED).chain(TLS_SWITCHES).chain(without_effect)
 }
 
 fn matches_any(patterns: &[&str], name: &str) -> bool {

@@ -108,7 +108,7 @@ impl ServerConfig {
         member.map_or(self.quorum.peer_type, |member| member.role)
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ConfigError> {
         catalogue::check_choices(r)?;
         let quorum = Quorum::read(r)?;
         let purge = Purge::read(r)?;

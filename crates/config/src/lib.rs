@@ -19,6 +19,8 @@
 mod auth;
 mod catalogue;
 mod config;
+#[cfg(test)]
+mod documented;
 mod error;
 mod flags;
 mod membership;

@@ -70,6 +70,12 @@ impl<'a> Reader<'a> {
         self.asked.contains(name)
     }
 
+    /// Every name that was looked for.
+    #[cfg(test)]
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &str> {
+        self.asked.iter().map(String::as_str)
+    }
+
     pub(crate) fn ask(&mut self, name: &str) {
         self.asked.insert(name.to_owned());
     }

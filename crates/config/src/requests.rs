@@ -89,6 +89,8 @@ pub struct Requests {
     pub eager_acl_check: bool,
     /// `skipACL=yes`: no ACL is checked at all, false.
     pub skip_acl: bool,
+    /// `operation.warningthresholdms`: an operation that takes longer is logged, 1 s; `None`: none is.
+    pub operation_warning_threshold: Option<Duration>,
     /// `readonlymode.enabled`: serve reads while there is no quorum, false.
     pub read_only_mode: bool,
 }
@@ -124,6 +126,7 @@ impl Requests {
                 .millis_or_off(&["zookeeper.throttled_op_wait_time", "zookeeper.throttledOpWaitTime"])?,
             eager_acl_check: r.flag(&["zookeeper.enableEagerACLCheck"], false),
             skip_acl,
+            operation_warning_threshold: operation_warning_threshold(r)?,
             read_only_mode: r.flag(&["readonlymode.enabled", "zookeeper.readonlymode.enabled"], false),
         })
     }
@@ -156,6 +159,12 @@ fn large_request_threshold(r: &mut Reader<'_>) -> Result<Option<u32>, ConfigErro
             Ok(threshold)
         }
     }
+}
+
+/// Beside `fsync.warningthresholdms`, which is the original's.
+fn operation_warning_threshold(r: &mut Reader<'_>) -> Result<Option<Duration>, ConfigError> {
+    let ms = r.long(&["zookeeper.operation.warningthresholdms"])?.unwrap_or(1_000);
+    Ok(u64::try_from(ms).ok().filter(|&ms| ms > 0).map(Duration::from_millis))
 }
 
 /// Limits on what a subtree may hold.

@@ -81,7 +81,7 @@ impl Setting {
 const PREFIX: &str = "zookeeper.";
 
 /// Explicit keys: read from the file and from nowhere else.
-const EXPLICIT_KEYS: [&str; 43] = [
+pub(crate) const EXPLICIT_KEYS: [&str; 43] = [
     "autopurge.purgeInterval",
     "autopurge.snapRetainCount",
     "clientPort",

@@ -6,26 +6,27 @@
 //! <dataDir>/initialize       the operator's word that an empty database is what is wanted
 //! ```
 
+mod claim;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{Access, FallocateFlags, FlockOperation, access, fallocate, flock};
+use rustix::fs::{Access, FallocateFlags, access, fallocate};
 use rustix::io::Errno;
 use zoorum_config::Storage;
 use zoorum_storage::{Disk, DiskFile, Entry};
+
+pub use claim::{Claim, java_server};
+use claim::{lock, refuse_java_server};
 
 /// The directory of all files in today's format.
 const VERSION: &str = "version-2";
 /// The directory of what is Zoorum's own.
 const OWN: &str = "zoorum";
-/// Where `zkServer.sh start` leaves the id of the process.
-const PID_FILE: &str = "zookeeper_server.pid";
-/// What the command line of a Java server contains.
-const JAVA_SERVER: &[u8] = b"org.apache.zookeeper.server";
 
 /// Which of the two directories, in ZooKeeper's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,7 +215,11 @@ fn open_directory(role: Role, parent: &Path, create: bool) -> Result<RealDisk, D
 
 /// Creates a directory and its parents, and syncs each directory that got a new entry: a directory that
 /// vanishes with a power cut takes all acknowledged changes in it along.
-fn create_durably(dir: &Path) -> io::Result<()> {
+///
+/// # Errors
+///
+/// If the system does not let us.
+pub fn create_durably(dir: &Path) -> io::Result<()> {
     let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
     fs::create_dir_all(dir)?;
     for dir in missing {
@@ -236,39 +241,6 @@ fn is_same_directory(a: &Path, b: &Path) -> bool {
         (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
         _ => a == b,
     }
-}
-
-/// Takes the lock of a directory. The system gives it back when the process ends, however it ends.
-fn lock(role: Role, parent: &Path) -> Result<File, DataDirError> {
-    let own = parent.join(OWN);
-    let failed = |source| DataDirError::Write { role, dir: own.clone(), source };
-    fs::create_dir_all(&own).map_err(failed)?;
-    let path = own.join("LOCK");
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            let process = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-            return Err(DataDirError::Locked { file: path, process });
-        }
-        Err(errno) => return Err(failed(errno.into())),
-    }
-    // Only for the message above.
-    let note = |file: &mut File| file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    note(&mut file).map_err(failed)?;
-    Ok(file)
-}
-
-/// A pid file alone proves nothing: it stays behind when a server is killed, and our own script writes one.
-fn refuse_java_server(data_dir: &Path) -> Result<(), DataDirError> {
-    let file = data_dir.join(PID_FILE);
-    let Ok(text) = fs::read_to_string(&file) else { return Ok(()) };
-    let Ok(process) = text.trim().parse::<u32>() else { return Ok(()) };
-    let Ok(command) = fs::read(format!("/proc/{process}/cmdline")) else { return Ok(()) };
-    let is_java = command.windows(JAVA_SERVER.len()).any(|window| window == JAVA_SERVER);
-    if is_java { Err(DataDirError::JavaServer { file, process }) } else { Ok(()) }
 }
 
 /// A directory of the file system.

@@ -1,24 +1,31 @@
 //! Small HTTP servers beside the one for clients, each on a thread of its own.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 /// So many may ask at a time; more wait to be let in.
 const CONNECTIONS: usize = 256;
+/// Who takes nothing of its answer for so long is sent away, as one who says nothing: places are few.
+const TAKES_NOTHING: Duration = Duration::from_secs(30);
 /// Pause after the system refuses a connection: it has no descriptor to spare, say, and does not tell when it has.
 /// It keeps nobody waiting but those who call this port.
 const REFUSED: Duration = Duration::from_millis(100);
+
+/// From where a request came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller(pub(crate) IpAddr);
 
 /// Listens, and answers until the process ends. Who says nothing for `idle` is sent away. Returns where: `port` 0
 /// is any free one.
@@ -46,8 +53,8 @@ async fn accept(listener: &TcpListener, router: &Router, idle: Duration) {
         // It is never closed: there is a place as soon as somebody leaves.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let answering = answer(stream, router.clone(), idle);
+            Ok((stream, from)) => {
+                let answering = answer(stream, router.clone().layer(Extension(Caller(from.ip()))), idle);
                 tokio::spawn(async move {
                     answering.await;
                     drop(place);
@@ -62,10 +69,12 @@ async fn accept(listener: &TcpListener, router: &Router, idle: Duration) {
 }
 
 async fn answer(stream: TcpStream, router: Router, idle: Duration) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(idle.min(TAKES_NOTHING)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router));
     if let Err(error) = connection.await {
         tracing::debug!("an HTTP connection ends: {error}");
     }
@@ -106,5 +115,25 @@ mod tests {
         let mut stream = started(Duration::from_millis(50));
         stream.write_all(b"GET /we").expect("sent");
         assert_eq!(stream.read(&mut [0; 64]).expect("an end"), 0);
+    }
+
+    #[test]
+    fn readers_that_never_take_their_answers_shut_nobody_out() {
+        let much = bytes::Bytes::from(vec![b'x'; 32 << 20]); // more than sockets hold
+        let router = Router::new()
+            .route("/much", get(move || std::future::ready(much.clone())))
+            .route("/well", get(|| async { "well\n" }));
+        let at = serve("test", ("127.0.0.1", 0), Duration::from_millis(100), router).expect("a free port");
+        let ask = |path: &str| {
+            let mut stream = TcpStream::connect(at).expect("somebody listens");
+            stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+            stream
+        };
+        let deaf: Vec<TcpStream> = (0..CONNECTIONS).map(|_| ask("/much")).collect();
+        let mut text = String::new();
+        ask("/well").read_to_string(&mut text).expect("an answer");
+        assert!(text.ends_with("well\n"), "{text}");
+        drop(deaf);
     }
 }

@@ -50,6 +50,10 @@ pub enum ToReplica {
     Report(Sender<ReplicaReport>),
     /// Start counting anew.
     ResetCounters,
+    /// The same for what passes on the connections of observers.
+    ResetObservers,
+    /// There may be an errand, or time for one that waits.
+    Errand,
     /// Finish what is in flight, and end.
     Stop,
     /// A worker's clients have all gone, because the server ends.

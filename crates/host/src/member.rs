@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use zoorum_proto::Zxid;
-use zoorum_server::replica::Effect;
+use zoorum_server::replica::{Effect, ReplicaReport};
 use zoorum_storage::snapshot::{Received, Receiving};
 use zoorum_storage::{
     Disk, EpochError, Epochs, ForceSnap, ForceSnapError, InstallError, Joints, LogError, LogOptions,
@@ -102,6 +102,17 @@ impl<D: Disk> ReplicaThread<D> {
             member.events = events;
         }
         Ok(())
+    }
+
+    /// What the replica tells of itself, with what waits to be written to its learners.
+    pub(crate) fn report(&self) -> ReplicaReport {
+        let mut report = self.replica.report();
+        if let (Some(peer), Some(member)) = (&mut report.peer, &self.member) {
+            for learner in &mut peer.learners {
+                learner.queued = member.sockets.queued(learner.link);
+            }
+        }
+        report
     }
 
     /// Sends what is to be sent to peers.

@@ -30,6 +30,9 @@ pub(crate) struct Usage {
     pub(crate) started_at: f64,
     pub(crate) virtual_bytes: u64,
     pub(crate) resident_bytes: u64,
+    pub(crate) threads: u64,
+    /// Pages that had to be read from a disk.
+    pub(crate) major_faults: u64,
 }
 
 impl Usage {
@@ -59,6 +62,8 @@ impl Usage {
             started_at: booted_at + seconds(field(22)),
             virtual_bytes: field(23),
             resident_bytes: field(24) * page_size,
+            threads: field(20),
+            major_faults: field(12),
         }
     }
 }
@@ -69,9 +74,10 @@ mod tests {
 
     #[test]
     fn the_line_of_the_system_is_taken_apart() {
-        let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 500 0 0 0 250 50 0 0 20 0 9 0 1000 4096000 25 0";
+        let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 500 0 3 0 250 50 0 0 20 0 9 0 1000 4096000 25 0";
         let usage = Usage::of_stat(stat, 1_000.0, 100, 4096);
         assert_eq!((usage.cpu_seconds, usage.started_at), (3.0, 1_010.0));
         assert_eq!((usage.virtual_bytes, usage.resident_bytes), (4_096_000, 102_400));
+        assert_eq!((usage.threads, usage.major_faults), (9, 3));
     }
 }

@@ -16,9 +16,11 @@ use zoorum_server::time::Monotonic;
 use zoorum_storage::{Disk, LogError, TxnLog};
 
 use crate::audit::AuditLog;
+use crate::errands::ErrandBox;
 use crate::leaving::Leaving;
 use crate::mail::{ToReplica, ToWorker, WorkerBox};
 use crate::member::{Member, ServeError};
+use crate::service;
 use crate::shared::Shared;
 use crate::snapshot::SnapshotThread;
 
@@ -71,6 +73,7 @@ pub(crate) struct ReplicaThread<D: Disk> {
     /// What comes is logged. Only an observer may be told otherwise: it then begins again where it last took a tree.
     pub(crate) keeps_log: bool,
     pub(crate) snapshot_owed: bool,
+    pub(crate) errands: ErrandBox<D>,
     pub(crate) audit: Option<AuditLog>,
     /// No session expires before, because time was lost.
     pub(crate) expiry_held_until: Option<Monotonic>,
@@ -110,6 +113,9 @@ impl<D: Disk> ReplicaThread<D> {
         }
         let now = self.replica.standing();
         let before = std::mem::replace(&mut *self.shared.standing.lock(), now).mode;
+        if before != now.mode && self.leaving.is_none() {
+            service::on_mode(now.mode);
+        }
         match (before, now.mode) {
             (before, Mode::ReadOnly) if before != Mode::ReadOnly => {
                 tracing::info!("Read-only server started: there is no leader");
@@ -124,7 +130,7 @@ impl<D: Disk> ReplicaThread<D> {
 
     /// How long the thread may wait for mail.
     fn patience(&mut self) -> Duration {
-        if self.replica.can_apply() {
+        if self.replica.can_apply() || self.may_start_snapshot() {
             return Duration::ZERO;
         }
         let now = self.shared.clock.monotonic();
@@ -161,6 +167,7 @@ impl<D: Disk> ReplicaThread<D> {
         if self.replica.take_snapshot_due() && self.keeps_log {
             self.snapshot_owed = true;
         }
+        self.run_errands()?;
         self.start_owed_snapshot();
         Ok(())
     }
@@ -188,8 +195,10 @@ impl<D: Disk> ReplicaThread<D> {
                     self.replica.on_requests(&tree, now, worker, &requests);
                 }
                 // Whoever asked may have given up.
-                ToReplica::Report(reply) => drop(reply.send(self.replica.report())),
+                ToReplica::Report(reply) => drop(reply.send(self.report())),
                 ToReplica::ResetCounters => self.replica.reset_counters(),
+                ToReplica::ResetObservers => self.replica.reset_observers(),
+                ToReplica::Errand => {} // looked for in any case
                 ToReplica::Stop => {
                     self.replica.leave();
                     self.leaving = Some(Leaving::begin(&self.shared, now.monotonic));
@@ -261,7 +270,7 @@ impl<D: Disk> ReplicaThread<D> {
 
     /// Applies what is committed and tells the workers, all under the tree's exclusive lock: a worker that
     /// sees the new tree finds the news in its box.
-    fn publish(&mut self) -> Result<(), ServeError> {
+    pub(crate) fn publish(&mut self) -> Result<(), ServeError> {
         while self.shared.workers.iter().any(WorkerBox::is_overfull) {
             thread::sleep(BEHIND); // nothing keeps a worker from its mail, but work
         }
@@ -291,13 +300,19 @@ impl<D: Disk> ReplicaThread<D> {
         self.perform()
     }
 
-    /// A snapshot that fell due while another was being written is owed until that one is done.
+    fn may_start_snapshot(&self) -> bool {
+        let is_due = self.snapshot_owed && self.replica.serves()
+            || self.errands.wants_snapshot() && self.replica.standing().mode != Mode::Waiting;
+        is_due && self.snapshots.is_idle()
+    }
+
+    /// A snapshot that fell due, or was asked for, while another was being written is owed until that one is done.
     fn start_owed_snapshot(&mut self) {
-        if self.snapshot_owed && self.replica.serves() && self.snapshots.is_idle() {
+        if self.may_start_snapshot() {
             self.snapshot_owed = false;
             self.log.roll();
             let start = self.shared.tree.write().begin_snapshot();
-            self.snapshots.start(start);
+            self.snapshots.start(start, self.errands.take_snapshot_askers());
         }
     }
 }

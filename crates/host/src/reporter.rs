@@ -60,6 +60,11 @@ impl Reporter {
         self.shared.workers.iter().for_each(|worker| worker.send(ToWorker::ResetConnections));
     }
 
+    /// Starts counting anew what passes on the connections of observers.
+    pub fn reset_observers(&self) {
+        self.shared.replica.send(ToReplica::ResetObservers);
+    }
+
     fn ask_workers<T>(&self, question: impl Fn(Sender<T>) -> ToWorker) -> Vec<T> {
         let ask = |worker: &crate::mail::WorkerBox| -> Receiver<T> {
             let (reply, answer) = channel();

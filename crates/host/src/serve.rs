@@ -17,22 +17,24 @@ use zoorum_storage::{Recovered, TxnLog};
 use zoorum_tree::Tree;
 
 use crate::acceptor;
+use crate::admin::{Limits, Transfers};
 use crate::admission::Admission;
 use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::disk::{DataDirs, RealDisk};
+use crate::errands::{ErrandBox, Errands};
 use crate::join::{Joining, join};
 use crate::mail::{ReplicaBox, WorkerBox, worker_box};
 use crate::replica::{FlushPolicy, ReplicaThread, SlowSync};
 use crate::settings::{self, listen_options, log_options, snapshot_options};
 use crate::shared::Shared;
 use crate::snapshot::SnapshotThread;
-use crate::start::{StartError, random_seed, system};
+use crate::start::{StartError, random_seed, recover_options, system};
 use crate::stop::{STOP_PATIENCE, Stopper};
 use crate::timings::Timings;
 use crate::words::{Facts, Sources};
 use crate::worker::{Question, WAKER, WorkerThread};
-use crate::{Reporter, admin, logging, prometheus, purge, words};
+use crate::{Reporter, admin, logging, prometheus, purge, service, words};
 
 /// Serves a recovered tree, on this thread as the replica's, until a signal ends it.
 pub(crate) fn serve(
@@ -59,6 +61,8 @@ pub(crate) fn serve(
         .as_ref()
         .map_or_else(ReplicaBox::default, |joining| ReplicaBox::woken_by(Arc::clone(&joining.sleeper)));
     let (polls, shared) = share(config, clock, tree, replica_box).map_err(system("cannot set up polling"))?;
+    let replayed = recovered.snapshot_zxid.is_some().then_some(recovered.txns_replayed);
+    shared.timings.on_recovered(clock.monotonic().0, replayed);
     let (questions, asked) = channel();
     for (id, poll) in (0..).map(WorkerId).zip(polls) {
         spawn_worker(&shared, id, poll, questions.clone(), joining.is_some())
@@ -67,12 +71,14 @@ pub(crate) fn serve(
     let sources = Sources::new(Reporter::new(Arc::clone(&shared)), facts);
     words::spawn(sources.clone(), asked).map_err(system("cannot start the threads of four-letter words"))?;
     start_exporter(config, sources.clone())?;
+    let (errands, errand_box) = ErrandBox::new(&shared, dirs.logs.clone(), log_options(config));
     if config.admin.enable_server {
-        start_admin(config, sources)?;
+        start_admin(config, sources, transfers(config, &shared, dirs, errands))?;
     }
     purge::spawn(&config.purge, dirs.snapshots.clone(), dirs.logs.clone())
         .map_err(system("cannot start the purge thread"))?;
-    let replica = replica_thread(config, &shared, dirs, log, audit.clone(), snapshot_is_current, joining)
+    let files = LogAndErrands { log, snapshot_is_current, errands: errand_box };
+    let replica = replica_thread(config, &shared, dirs, files, audit.clone(), joining)
         .map_err(system("cannot start the snapshot thread"))?;
     stopper.on_serving(Arc::clone(&shared), audit.clone());
     if let Some(listener) = listener {
@@ -82,9 +88,11 @@ pub(crate) fn serve(
             .spawn(move || acceptor::run(&shared, &listener, options))
             .map_err(system("cannot start the acceptor"))?;
     }
-    if shared.standing.lock().mode == Mode::Standalone {
+    let mode = shared.standing.lock().mode;
+    if mode == Mode::Standalone {
         tracing::info!("serving");
     }
+    service::on_ready(mode);
     if let Some(audit) = audit {
         audit.on_started();
     }
@@ -104,13 +112,36 @@ fn start_exporter(config: &ServerConfig, sources: Sources) -> Result<(), StartEr
     Ok(())
 }
 
+/// What the admin server takes snapshots and restores states with.
+fn transfers(
+    config: &ServerConfig,
+    shared: &Arc<Shared>,
+    dirs: &DataDirs,
+    errands: Errands<RealDisk>,
+) -> Transfers {
+    Transfers {
+        shared: Arc::clone(shared),
+        errands,
+        snapshots: dirs.snapshots.clone(),
+        logs: dirs.logs.clone(),
+        own: dirs.own.clone(),
+        snapshot_options: snapshot_options(config),
+        recover_options: recover_options(config, dirs),
+        patience: config.admin.idle_timeout,
+        snapshot_enabled: config.admin.snapshot_enabled,
+        restore_enabled: config.admin.restore_enabled,
+        believes_proxies: config.auth.ip_use_x_forwarded_for,
+        limits: Limits::new(config.admin.rate_limiter_interval),
+    }
+}
+
 /// A member of an ensemble does without, as ZooKeeper's do.
-fn start_admin(config: &ServerConfig, sources: Sources) -> Result<(), StartError> {
+fn start_admin(config: &ServerConfig, sources: Sources, transfers: Transfers) -> Result<(), StartError> {
     let refused = |source| {
         let address = format!("{}:{}", config.admin.server_address, config.admin.server_port);
         StartError::Admin { address, source }
     };
-    match (admin::start(&config.admin, sources).map_err(refused), config.mode()) {
+    match (admin::start(&config.admin, sources, transfers).map_err(refused), config.mode()) {
         (Ok(_), _) => Ok(()),
         (Err(error), zoorum_config::Mode::Standalone) => Err(error),
         (Err(error), zoorum_config::Mode::Distributed) => {
@@ -151,7 +182,6 @@ fn share(
         settings: Arc::new(settings),
         timings: Timings::default(),
     };
-    shared.timings.on_recovered(clock.monotonic().0);
     Ok((polls, Arc::new(shared)))
 }
 
@@ -184,13 +214,19 @@ fn spawn_worker(
     Ok(())
 }
 
+/// What the replica's thread writes, and what it is asked to besides.
+struct LogAndErrands {
+    log: TxnLog<RealDisk>,
+    snapshot_is_current: bool,
+    errands: ErrandBox<RealDisk>,
+}
+
 fn replica_thread(
     config: &ServerConfig,
     shared: &Arc<Shared>,
     dirs: &DataDirs,
-    log: TxnLog<RealDisk>,
+    files: LogAndErrands,
     audit: Option<AuditLog>,
-    snapshot_is_current: bool,
     joining: Option<Joining>,
 ) -> io::Result<ReplicaThread<RealDisk>> {
     let clock = shared.clock;
@@ -212,7 +248,7 @@ fn replica_thread(
     Ok(ReplicaThread {
         shared: Arc::clone(shared),
         replica,
-        log,
+        log: files.log,
         snapshots,
         slow_sync: SlowSync { threshold: config.storage.fsync_warning_threshold },
         flush: FlushPolicy {
@@ -224,7 +260,8 @@ fn replica_thread(
         },
         keeps_log: crate::join::keeps_log(config),
         // Without a snapshot of just this state, the next start would have more to replay.
-        snapshot_owed: !snapshot_is_current,
+        snapshot_owed: !files.snapshot_is_current,
+        errands: files.errands,
         audit,
         expiry_held_until: None,
         member,

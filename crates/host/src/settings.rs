@@ -50,6 +50,7 @@ pub fn from_config(config: &ServerConfig, workers: usize) -> Settings {
             requests: request_throttle(config, workers),
         },
         epoch_changes: EPOCH_CHANGES_MAX,
+        slow_operation: config.requests.operation_warning_threshold,
         member: member(config),
     }
 }
@@ -168,7 +169,7 @@ pub(crate) fn log_options(config: &ServerConfig) -> LogOptions {
 }
 
 /// How the tree reads what kind a znode is of. As with the original, the emulation is part of the extended types.
-pub(crate) fn owner_reading(config: &ServerConfig) -> OwnerReading {
+pub fn owner_reading(config: &ServerConfig) -> OwnerReading {
     let containers = &config.containers;
     if containers.extended_types_enabled && containers.emulate_353_ttl_nodes {
         OwnerReading::Emulating353

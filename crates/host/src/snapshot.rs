@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::{io, thread};
 
+use zoorum_proto::Zxid;
 use zoorum_storage::name::snapshot_name;
 use zoorum_storage::snapshot::{STREAM_END, stream_head};
 use zoorum_storage::{Disk, SnapshotError, SnapshotOptions, SnapshotWriter};
 use zoorum_tree::{SnapshotStart, Tree};
 
+use crate::mail::ToReplica;
 use crate::peers::{Bell, SnapshotFeed};
 use crate::shared::Shared;
 
@@ -25,8 +27,19 @@ const REST: u32 = 3;
 /// What the thread is asked for: the tree as it was when the pass began, into a file or to a learner.
 struct Job {
     start: SnapshotStart,
-    feed: Option<SnapshotFeed>,
+    goal: Goal,
 }
+
+/// Where it goes.
+enum Goal {
+    /// Into a file; these want to hear of it.
+    File(Vec<SnapshotAsker>),
+    /// To a learner.
+    Learner(SnapshotFeed),
+}
+
+/// Somebody who waits for a snapshot's file, and hears of which zxid it is.
+pub(crate) type SnapshotAsker = Sender<Result<Zxid, SnapshotError>>;
 
 /// The way to the snapshot thread.
 pub(crate) struct SnapshotThread {
@@ -57,14 +70,14 @@ impl SnapshotThread {
         !self.busy.load(Ordering::Acquire)
     }
 
-    /// Writes a file.
-    pub(crate) fn start(&self, start: SnapshotStart) {
-        self.ask(Job { start, feed: None });
+    /// Writes a file, and tells those who asked for it.
+    pub(crate) fn start(&self, start: SnapshotStart, askers: Vec<SnapshotAsker>) {
+        self.ask(Job { start, goal: Goal::File(askers) });
     }
 
     /// Sends the tree to a learner.
     pub(crate) fn send(&self, start: SnapshotStart, feed: SnapshotFeed) {
-        self.ask(Job { start, feed: Some(feed) });
+        self.ask(Job { start, goal: Goal::Learner(feed) });
     }
 
     fn ask(&self, job: Job) {
@@ -91,21 +104,31 @@ struct Writer<D> {
 
 impl<D: Disk> Writer<D> {
     fn run(&self, jobs: &Receiver<Job>) {
-        for Job { start, feed } in jobs {
-            match feed {
-                None => self.write_file(&start),
-                Some(feed) => self.send(&start, feed),
-            }
+        for Job { start, goal } in jobs {
+            let told = match goal {
+                Goal::File(askers) => Some((self.write_file(&start), askers)),
+                Goal::Learner(feed) => {
+                    self.send(&start, feed);
+                    None
+                }
+            };
             self.shared.tree.write().end_snapshot();
             self.busy.store(false, Ordering::Release);
             let _ = self.say_done.send(());
-            if let Some(bell) = &self.bell {
-                bell.ring();
+            match &self.bell {
+                Some(bell) => bell.ring(),
+                None => self.shared.replica.send(ToReplica::Errand),
+            }
+            for (result, asker) in told
+                .into_iter()
+                .flat_map(|(result, askers)| askers.into_iter().map(move |asker| (result.clone(), asker)))
+            {
+                let _ = asker.send(result); // it may have given up
             }
         }
     }
 
-    fn write_file(&self, start: &SnapshotStart) {
+    fn write_file(&self, start: &SnapshotStart) -> Result<Zxid, SnapshotError> {
         let zxid = start.zxid;
         let started = self.shared.clock.monotonic();
         let path = self.disk.path(&snapshot_name(zxid, self.options.compression));
@@ -115,9 +138,13 @@ impl<D: Disk> Writer<D> {
                 let took = self.shared.clock.monotonic().since(started);
                 self.shared.timings.on_snapshot(took);
                 tracing::info!(%zxid, "Snapshot taken in {} ms", took.as_millis());
+                Ok(zxid)
             }
             // The log still has everything: the server goes on, and tries again when the next one is due.
-            Err(error) => tracing::error!(%zxid, %error, "cannot write a snapshot"),
+            Err(error) => {
+                tracing::error!(%zxid, %error, "cannot write a snapshot");
+                Err(error)
+            }
         }
     }
 

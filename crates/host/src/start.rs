@@ -18,7 +18,7 @@ use crate::member::ServeError;
 use crate::settings::{listen_options, owner_reading, snapshot_options};
 use crate::stop::Stopper;
 use crate::words::Facts;
-use crate::{acceptor, panics, serve, snapshot};
+use crate::{acceptor, panics, serve, service, snapshot};
 
 /// Why a server cannot run, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +124,7 @@ pub fn run(loaded: &Loaded) -> Result<ExitCode, StartError> {
     let stopper = Stopper::spawn(patience).map_err(system("cannot listen to signals"))?;
     let clock = Clock::start();
     let dirs = DataDirs::open(&config.storage)?;
+    service::on_recovering();
     let mut recovered = recover(config, &dirs)?;
     if recovered.snapshot_zxid.is_none() {
         snapshot::write_first(&mut recovered.tree, &dirs.snapshots, &snapshot_options(config))?;

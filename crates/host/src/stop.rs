@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 use crate::audit::AuditLog;
 use crate::logging;
 use crate::mail::ToReplica;
+use crate::service;
 use crate::shared::Shared;
 
 /// So long the last lines of the log may take to be written.
@@ -42,6 +43,7 @@ impl Stopper {
             let Some(signal) = signals.next() else { return };
             let exit_code = 128 + u8::try_from(signal).unwrap_or(0);
             tracing::info!("stopping");
+            service::on_stopping();
             let Some(serving) = known.get() else {
                 logging::flush(STOP_PATIENCE);
                 std::process::exit(exit_code.into())

@@ -17,11 +17,13 @@ mod dump;
 pub(crate) mod environment;
 mod facts;
 pub(crate) mod gathered;
+pub(crate) mod gauges;
 pub(crate) mod metrics;
 pub(crate) mod mntr;
 mod names;
 pub(crate) mod numbers;
 pub(crate) mod server;
+mod summaries;
 pub(crate) mod watches;
 
 use std::io;

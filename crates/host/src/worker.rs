@@ -137,6 +137,8 @@ impl WorkerThread {
             dirty.iter().for_each(|id| self.write(*id));
         }
         self.dirty = dirty;
+        self.worker.on_turn_over(self.shared.clock.monotonic().since(now));
+        self.worker.take_slow().iter().for_each(|slow| tracing::warn!("{slow}"));
         if self.worker.has_left() && !std::mem::replace(&mut self.has_left, true) {
             self.shared.replica.send(ToReplica::Left);
         }
@@ -187,7 +189,9 @@ impl WorkerThread {
             ToWorker::Outcomes(outcomes) => Some(outcomes),
             _ => None,
         });
-        self.worker.on_outcomes(&tree, now, batches);
+        // The tree may have been waited for: that is part of what an answer took.
+        let answered_at = if self.mail.is_empty() { now } else { shared.clock.monotonic() };
+        self.worker.on_outcomes(&tree, answered_at, batches);
         for (id, range) in self.arrivals.drain(..) {
             self.worker.on_received(&tree, now, id, &self.buffer[range]);
         }

@@ -29,12 +29,20 @@ impl Default for Histogram {
 impl Histogram {
     /// One more value.
     pub fn observe(&mut self, value: u64) {
+        self.observe_times(value, 1);
+    }
+
+    /// So many more of the same value.
+    pub fn observe_times(&mut self, value: u64, times: u64) {
+        if times == 0 {
+            return;
+        }
         let place = &mut self.places[place_of(value)];
-        *place = place.saturating_add(1);
+        *place = place.saturating_add(u32::try_from(times).unwrap_or(u32::MAX));
         self.min = if self.count == 0 { value } else { self.min.min(value) };
         self.max = self.max.max(value);
-        self.count += 1;
-        self.sum += value;
+        self.count += times;
+        self.sum += value * times;
     }
 
     /// How many values.
@@ -148,5 +156,9 @@ mod tests {
         assert_eq!(of([3]).merged(&nothing), of([3]));
         assert_eq!(nothing.merged(&of([3, 70])), of([3, 70]));
         assert_eq!(of([3]).merged(&of([70])), of([3, 70]));
+        let mut twice = of([3]);
+        twice.observe_times(70, 2);
+        twice.observe_times(1, 0);
+        assert_eq!(twice, of([3, 70, 70]));
     }
 }

@@ -20,9 +20,13 @@ mod chance;
 mod frame;
 pub mod gate;
 pub mod histogram;
+pub mod latencies;
 pub mod message;
 pub mod replica;
 pub mod settings;
+pub mod slow;
+pub mod stages;
+pub mod traffic;
 mod view;
 pub mod worker;
 

@@ -8,6 +8,7 @@ use zoorum_proto::connect::ReadOnly;
 use zoorum_proto::{AuthId, OpCode, SessionId, Xid, Zxid};
 use zoorum_tree::{AclList, ChangeKind};
 
+use crate::stages::Stamps;
 use crate::time::Monotonic;
 
 /// A worker, by its place among the workers.
@@ -117,9 +118,18 @@ pub struct Outcomes {
     pub bytes: Vec<u8>,
     /// What happened.
     pub items: Vec<Outcome>,
+    /// When that was where: from which item on, until the next.
+    pub stamps: Vec<(usize, Option<Stamps>)>,
 }
 
 impl Outcomes {
+    /// From the next item on, things were here and there at these moments.
+    pub(crate) fn stamp(&mut self, stamps: Option<Stamps>) {
+        if self.stamps.last().and_then(|(_, last)| *last) != stamps {
+            self.stamps.push((self.items.len(), stamps));
+        }
+    }
+
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

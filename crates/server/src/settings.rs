@@ -39,6 +39,8 @@ pub struct Settings {
     pub member: MemberSettings,
     /// A leader gives way to a new epoch once it has made so many changes; at most [`EPOCH_CHANGES_MAX`].
     pub epoch_changes: u32,
+    /// An operation that takes longer is told to the operator; `None`: none is.
+    pub slow_operation: Option<Duration>,
 }
 
 impl Settings {
@@ -221,5 +223,6 @@ pub(crate) fn test_settings() -> Settings {
         admission: AdmissionSettings::default(),
         member: MemberSettings::default(),
         epoch_changes: EPOCH_CHANGES_MAX,
+        slow_operation: None,
     }
 }

@@ -9,6 +9,7 @@ use zoorum_tree::{NodeRef, Rules, Tree, WatchMode};
 
 use crate::auth::client_info;
 use crate::frame;
+use crate::traffic::Traffic;
 
 /// A tree, seen by whoever has these ids.
 #[derive(Clone, Copy)]
@@ -35,10 +36,20 @@ impl<'a> View<'a> {
     }
 
     /// Appends the reply to an operation for which a view suffices, and returns its error code.
-    pub(crate) fn reply(self, xid: Xid, op: OpCode, body: &[u8], out: &mut Vec<u8>) -> i32 {
+    pub(crate) fn reply(
+        self,
+        xid: Xid,
+        op: OpCode,
+        body: &[u8],
+        out: &mut Vec<u8>,
+        traffic: &mut Traffic,
+    ) -> i32 {
         frame::answer(out, xid, self.tree.last_zxid(), |out| {
             let op = ReadOp::decode(op, body).map_err(|_| ErrorCode::MarshallingError)?;
-            self.answer(&op, out)
+            let before = out.len();
+            self.answer(&op, out)?;
+            traffic.on_read(&op, &out[before..]);
+            Ok(())
         })
     }
 

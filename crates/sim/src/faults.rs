@@ -8,6 +8,11 @@ use zoorum_server::settings::EPOCH_CHANGES_MAX;
 use zoorum_storage::Compression;
 
 use crate::chance::Chance;
+use crate::host;
+use crate::plays::Play;
+
+/// How much faster or slower than true time a clock goes at most, in millionths. Real ones are a hundred times better.
+pub(crate) const DRIFT_MAX_PPM: u32 = 40_000;
 
 /// Where histories begin: at nothing; just before the counter of an epoch ends, and at its very end; in an epoch
 /// beyond which 31 bits leave little room.
@@ -78,12 +83,26 @@ pub struct Faults {
     pub decay: bool,
     /// The servers' wall clocks differ by hours.
     pub skew: bool,
+    /// Each server's clocks go at their own rate, some faster and some slower than others.
+    pub drift: bool,
+    /// Servers are emptied once the others can do without what they have, and come back with nothing.
+    pub wipes: bool,
+    /// Servers without a leader serve those who can do with reads, as some clients can.
+    pub read_only: bool,
+    /// Sessions are known to their own server alone, until they want to own something.
+    pub local_sessions: bool,
     /// Changes that a server keeps in memory for those that lag behind.
     pub history_kept: usize,
     /// Workers of a server.
     pub workers: usize,
-    /// Clients.
+    /// Clients of another make than the library.
     pub clients: usize,
+    /// Clients that are the library's session, asked at random.
+    pub library: usize,
+    /// Clients that are the whole library, and play with a recipe.
+    pub players: usize,
+    /// With which.
+    pub play: Play,
     /// Transactions between snapshots.
     pub snapshot_every: u32,
     /// Bytes after which a log file is followed by another.
@@ -145,6 +164,16 @@ pub enum Bug {
     LonelyQuorum,
     /// An epoch whose file could not be written counts as accepted.
     EpochInMemory,
+    /// A lock that waits for the one before, and does not look again.
+    HastyLock,
+    /// Who has a lock goes on when its session is over.
+    KeptHold,
+    /// Who finds an element of a queue deleted believes to have done that.
+    RepeatedTake,
+    /// Who adds to a counter does not look whether it is still the same.
+    BlindCounter,
+    /// The library's watches are not set again on a new connection.
+    ForgottenRestore,
 }
 
 impl Faults {
@@ -174,9 +203,16 @@ impl Faults {
             slow_syncs: false,
             decay: false,
             skew: false,
+            drift: false,
+            wipes: false,
+            read_only: false,
+            local_sessions: false,
             history_kept: 1_000,
             workers: 2,
             clients: 4,
+            library: 0,
+            players: 0,
+            play: Play::Lock,
             snapshot_every: 100,
             roll_bytes: None,
             preallocate_bytes: 4096,
@@ -219,6 +255,23 @@ impl Faults {
             bug: None,
             ..Self::none()
         }
+        .with_library(seed)
+    }
+
+    /// Some of the clients are the library, and some play.
+    fn with_library(mut self, seed: u64) -> Self {
+        let mut chance = Chance::new(seed ^ 0x11b2_a27e);
+        self.library = chance.below(4);
+        self.players = *chance.pick(&[0, 2, 3, 4]);
+        self.play = *chance.pick(&Play::ALL);
+        self.clients = self.clients.saturating_sub(self.library).max(1);
+        self.drift = chance.one_in(3);
+        if self.has_peers() {
+            self.wipes = chance.one_in(4);
+            self.read_only = chance.one_in(3);
+            self.local_sessions = chance.one_in(5);
+        }
+        self
     }
 
     /// The subset that belongs to a seed, for an ensemble of a size that belongs to it, too.
@@ -243,6 +296,7 @@ impl Faults {
             clients: 3 + chance.below(5),
             ..Self::of_seed(seed)
         }
+        .with_library(seed)
     }
 
     /// Whether these voters, by their places, are a quorum: more than half of the weight, in more than half of the
@@ -277,6 +331,25 @@ impl Faults {
     pub fn with_bug(mut self, bug: Bug) -> Self {
         self.bug = Some(bug);
         match bug {
+            Bug::HastyLock | Bug::KeptHold => self.play = Play::Lock,
+            Bug::RepeatedTake => self.play = Play::Queue,
+            Bug::BlindCounter => self.play = Play::Counter,
+            Bug::ForgottenRestore => self.play = Play::Lock,
+            // Errors of servers are found soonest by the rudest.
+            _ => {
+                self.clients += self.library;
+                (self.library, self.players) = (0, 0);
+                (self.drift, self.wipes, self.read_only, self.local_sessions) = (false, false, false, false);
+            }
+        }
+        match bug {
+            Bug::HastyLock
+            | Bug::KeptHold
+            | Bug::RepeatedTake
+            | Bug::BlindCounter
+            | Bug::ForgottenRestore => {
+                (self.players, self.cuts, self.silence) = (4, true, true);
+            }
             Bug::ReplyBeforeSync | Bug::NoDirectorySync | Bug::InStepBeforeSync => self.power_cuts = true,
             Bug::TreeNotSynced => (self.power_cuts, self.kills, self.history_kept) = (true, true, 3),
             Bug::EpochInMemory => (self.kills, self.full_disk, self.sync_failures) = (true, true, true),
@@ -294,6 +367,12 @@ impl Faults {
             _ => {}
         }
         self
+    }
+
+    /// How much sooner than by true time a server may find that somebody's time is up.
+    pub(crate) fn drift_max(&self) -> Duration {
+        let timeout = Duration::from_millis(host::TIMEOUT_MAX_MS as u64);
+        if self.drift { timeout * DRIFT_MAX_PPM / 1_000_000 } else { Duration::ZERO }
     }
 
     /// The longest that a thread of the server stands still.

@@ -12,12 +12,18 @@ use zoorum_server::replica::Now;
 
 use crate::chance::Chance;
 use crate::check::history::History;
+use crate::check::recipes::Recipes;
 use crate::check::servers::Servers;
 use crate::check::sessions::Sessions;
-use crate::faults::Faults;
+use crate::faults::{DRIFT_MAX_PPM, Faults};
 use crate::network::{LinkId, Network, Side};
 use crate::trace::Trace;
 use crate::wires::{End, Wires};
+
+/// Millionths of a second in a second.
+const TRUE_PPM: u128 = 1_000_000;
+/// Makes the chance of clocks another than that of everything else.
+const DRIFT: u64 = 0xc10c_2a7e;
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +60,8 @@ pub(crate) struct Ground {
     pub(crate) now: Duration,
     /// What each server's clock is ahead.
     pub(crate) wall_offsets_ms: Vec<i64>,
+    /// How many millionths of a second each server's clock goes on in a second.
+    rates_ppm: Vec<u128>,
     pub(crate) chance: Chance,
     pub(crate) trace: Trace,
     pub(crate) network: Network,
@@ -61,6 +69,7 @@ pub(crate) struct Ground {
     pub(crate) history: History,
     pub(crate) servers: Servers,
     pub(crate) sessions: Sessions,
+    pub(crate) recipes: Recipes,
     /// Connections that no worker has taken yet.
     pub(crate) accepts: Vec<LinkId>,
     /// How often a server cut its history.
@@ -89,18 +98,27 @@ impl Ground {
     pub(crate) fn new(mut chance: Chance, faults: Faults) -> Self {
         let servers = faults.servers();
         let skew = if faults.skew { 10_000_000 } else { 1 };
-        let wall_offsets_ms = (0..servers).map(|_| 1_700_000_000_000 + chance.below(skew) as i64).collect();
+        let wall_offsets_ms: Vec<i64> =
+            (0..servers).map(|_| 1_700_000_000_000 + chance.below(skew) as i64).collect();
+        let mut drift = Chance::new(DRIFT ^ wall_offsets_ms[0] as u64);
+        let mut rate = || match faults.drift {
+            true => {
+                TRUE_PPM + drift.below(2 * DRIFT_MAX_PPM as usize + 1) as u128 - u128::from(DRIFT_MAX_PPM)
+            }
+            false => TRUE_PPM,
+        };
         Self {
+            rates_ppm: (0..servers).map(|_| rate()).collect(),
             history: History::new(faults.close_session_paths, faults.begins_at),
             servers: Servers::new(&faults),
             wall_offsets_ms,
-            faults,
             now: Duration::ZERO,
             chance,
             trace: Trace::new(),
             network: Network::default(),
             wires: Wires::default(),
             sessions: Sessions::default(),
+            recipes: Recipes::new(faults.play),
             accepts: Vec::new(),
             cuts: 0,
             trees: 0,
@@ -111,6 +129,7 @@ impl Ground {
             is_quiet: false,
             queue: BinaryHeap::new(),
             count: 0,
+            faults,
         }
     }
 
@@ -134,14 +153,21 @@ impl Ground {
         Some(whom)
     }
 
-    pub(crate) fn monotonic(&self) -> Monotonic {
-        Monotonic(self.now)
+    /// What a server's clock says.
+    pub(crate) fn monotonic(&self, server: usize) -> Monotonic {
+        Monotonic(from_nanos(self.now.as_nanos() * self.rates_ppm[server] / TRUE_PPM))
+    }
+
+    /// When a server's clock will say so.
+    pub(crate) fn true_time(&self, server: usize, at: Monotonic) -> Duration {
+        from_nanos((at.0.as_nanos() * TRUE_PPM).div_ceil(self.rates_ppm[server]))
     }
 
     /// A server's clocks.
     pub(crate) fn clocks(&self, server: usize) -> Now {
-        let wall = WallClock(self.wall_offsets_ms[server] + self.now.as_millis() as i64);
-        Now { monotonic: self.monotonic(), wall }
+        let monotonic = self.monotonic(server);
+        let wall = WallClock(self.wall_offsets_ms[server] + monotonic.0.as_millis() as i64);
+        Now { monotonic, wall }
     }
 
     /// How much longer than usual a sync takes on a server.
@@ -158,6 +184,21 @@ impl Ground {
         let sent = self.network.send(&mut self.chance, self.now, id, to, bytes, &mut arrivals);
         arrivals.into_iter().for_each(|(at, id, side)| self.wake(at, Wake::Arrival(id, side)));
         sent
+    }
+
+    /// A client connects to a worker of a process.
+    pub(crate) fn connect(&mut self, client: usize, process: u64, worker: usize) -> LinkId {
+        let may_be_cut = self.faults.cuts && !self.is_healed;
+        let link = self.network.connect(&mut self.chance, client, process, worker, may_be_cut);
+        self.accepts.push(link);
+        link
+    }
+
+    /// A client has read, so that the server may write again.
+    pub(crate) fn has_read(&mut self, link: LinkId) {
+        if let Some((process, worker)) = self.network.link(link).map(|link| (link.process, link.worker)) {
+            self.wake(self.now, Wake::Writable(process, worker, link));
+        }
     }
 
     /// Sends to another server.
@@ -187,6 +228,10 @@ impl Ground {
         self.network.close(&mut self.chance, self.now, id, by, &mut arrivals);
         arrivals.into_iter().for_each(|(at, id, side)| self.wake(at, Wake::Arrival(id, side)));
     }
+}
+
+fn from_nanos(nanos: u128) -> Duration {
+    u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)
 }
 
 impl Alarm {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use clap::Parser;
-use zoorum_sim::{Faults, Simulation, Sum};
+use zoorum_sim::{Faults, Play, Simulation, Sum};
 
 /// A line of progress is printed whenever so many hours more have been simulated.
 const PROGRESS_HOURS: f64 = 0.25;
@@ -39,6 +39,10 @@ struct Options {
     /// Print all that happens
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Four clients play with this recipe: lock, read-write, semaphore, latch, selector, queue, priority, counter,
+    /// barrier, double-barrier, group, cache
+    #[arg(long, value_name = "RECIPE", value_parser = play)]
+    play: Option<Play>,
     /// Servers alone instead of ensembles
     #[arg(long)]
     alone: bool,
@@ -53,9 +57,19 @@ fn range(text: &str) -> Result<Range<u64>, String> {
     Ok(number(first)?..number(end)?)
 }
 
+fn play(text: &str) -> Result<Play, String> {
+    let name = text.replace('-', "").to_lowercase();
+    let mut all = Play::ALL.into_iter();
+    all.find(|play| format!("{play:?}").to_lowercase() == name).ok_or(format!("there is no recipe {text:?}"))
+}
+
 impl Options {
     fn faults(&self, seed: u64) -> Faults {
-        if self.alone { Faults::of_seed(seed) } else { Faults::of_ensemble(seed) }
+        let faults = if self.alone { Faults::of_seed(seed) } else { Faults::of_ensemble(seed) };
+        match self.play {
+            Some(play) => Faults { play, players: 4, ..faults },
+            None => faults,
+        }
     }
 
     /// The seeds that may be run.

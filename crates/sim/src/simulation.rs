@@ -7,12 +7,11 @@ use zoorum_zab::LinkEvent;
 
 use crate::chance::Chance;
 use crate::check::{Checked, ensure};
-use crate::client::{Client, Listener};
+use crate::client::Client;
 use crate::faults::Faults;
 use crate::ground::{Ground, Wake};
 use crate::host::{self, Place, Process, Step};
 use crate::model::compare;
-use crate::network::{LinkId, Side};
 use crate::wires::{Call, End};
 
 /// After the last fault, every client has an answer by then, and every server serves.
@@ -31,6 +30,8 @@ pub struct Report {
     pub commits: u64,
     /// Replies that clients got.
     pub answers: u64,
+    /// What players of recipes took for true.
+    pub claims: u64,
     /// Processes started.
     pub processes: u64,
     /// Terms of office of leaders.
@@ -51,7 +52,7 @@ pub struct Simulation {
     pub(crate) ground: Ground,
     pub(crate) servers: Vec<Server>,
     pub(crate) processes: u64,
-    clients: Vec<Client>,
+    pub(crate) clients: Vec<Client>,
 }
 
 /// A server, whether it runs or not.
@@ -63,7 +64,6 @@ pub(crate) struct Server {
 impl Simulation {
     /// Servers on empty disks, and clients that will connect.
     pub fn new(seed: u64, faults: Faults) -> Self {
-        let count = faults.clients;
         let mut ground = Ground::new(Chance::new(seed), faults);
         let servers = (0..ground.faults.servers()).map(|number| {
             ground.wake(Duration::ZERO, Wake::Start(number));
@@ -72,9 +72,9 @@ impl Simulation {
         });
         let servers = servers.collect();
         ground.wake(Duration::from_millis(300), Wake::Fault);
-        let mut clients: Vec<_> = (0..count).map(Client::new).collect();
+        let mut clients = Client::all(&mut ground);
         for (number, client) in clients.iter_mut().enumerate() {
-            client.alarm.set(&mut ground, Duration::ZERO, Wake::Client(number));
+            client.alarm().set(&mut ground, Duration::ZERO, Wake::Client(number));
         }
         Self { seed, ground, servers, processes: 0, clients }
     }
@@ -101,23 +101,28 @@ impl Simulation {
     pub fn heal(&mut self) {
         self.ground.is_healed = true;
         self.repair();
-        let before: Vec<_> = self.clients.iter().map(|client| client.answers).collect();
+        let before: Vec<_> = self.clients.iter().map(Client::answers).collect();
         let deadline = self.ground.now + PATIENCE;
         while self.ground.now < deadline {
             self.run_for(Duration::from_millis(500));
-            let is_served =
-                self.clients.iter().zip(&before).all(|(client, before)| client.answers > before + 1);
+            let is_served = self
+                .clients
+                .iter()
+                .zip(&before)
+                .all(|(client, before)| client.answers() > before + 1 && !client.is_under_way());
             let serves = |server: &Server| server.process.as_ref().is_some_and(Process::serves);
             if is_served && self.servers.iter().all(serves) {
                 return;
             }
         }
         let stuck =
-            self.clients.iter().zip(&before).position(|(client, before)| client.answers <= before + 1);
+            self.clients.iter().zip(&before).position(|(client, before)| client.answers() <= before + 1);
+        let busy = self.clients.iter().position(Client::is_under_way);
         let idle =
             self.servers.iter().position(|server| !server.process.as_ref().is_some_and(Process::serves));
         self.require(Err(format!(
-            "client {stuck:?} got no answer in {PATIENCE:?} without faults; of servers, {idle:?} does not serve"
+            "client {stuck:?} got no answer in {PATIENCE:?} without faults; of servers, {idle:?} does not serve; \
+             client {busy:?} does not end what it has begun"
         )));
     }
 
@@ -176,7 +181,8 @@ impl Simulation {
             hash: self.ground.trace.hash(),
             simulated: self.ground.now,
             commits: self.ground.history.model.count() as u64,
-            answers: self.clients.iter().map(|client| client.answers).sum(),
+            answers: self.clients.iter().map(Client::answers).sum(),
+            claims: self.ground.recipes.claims,
             processes: self.processes,
             terms: self.ground.servers.terms() as u64,
             cuts: self.ground.cuts,
@@ -232,11 +238,12 @@ impl Simulation {
             let lives = held.is_none_or(|session| model.session_now(session).is_some());
             ensure(lives, || format!("{:?} has died, though its client lives", client.session()))?;
         }
-        Ok(())
+        let sessions: Vec<_> = self.clients.iter().filter_map(Client::session).collect();
+        self.ground.recipes.check_settled(model, &sessions)
     }
 
     /// Where a process runs, if it still does.
-    fn server_of(&self, number: u64) -> Option<usize> {
+    pub(crate) fn server_of(&self, number: u64) -> Option<usize> {
         self.servers.iter().position(|server| server.process.as_ref().is_some_and(|it| it.number == number))
     }
 
@@ -286,23 +293,6 @@ impl Simulation {
         Ok(())
     }
 
-    fn arrive(&mut self, link: LinkId, side: Side) -> Checked {
-        self.ground.network.arrive(self.ground.now, link, side);
-        let Some(found) = self.ground.network.link(link) else { return Ok(()) };
-        let (client, number, worker) = (found.client, found.process, found.worker);
-        match side {
-            Side::Client => self.clients[client].receive(&mut self.ground),
-            Side::Server => {
-                let at = self.server_of(number);
-                let Self { ground, servers, .. } = self;
-                if let Some(process) = at.and_then(|at| servers[at].process.as_mut()) {
-                    process.on_socket(ground, worker, None);
-                }
-                Ok(())
-            }
-        }
-    }
-
     /// Something arrives at a server from one of its peers.
     fn arrive_by_wire(&mut self, end: End) {
         match self.ground.wires.arrive(self.ground.now, end) {
@@ -347,30 +337,5 @@ impl Simulation {
                 process.on_wire(ground, LinkEvent::Closed { link: end.1, reason });
             }
         }
-    }
-
-    fn act(&mut self, number: usize) -> Checked {
-        let Self { ground, servers, clients, .. } = self;
-        let client = &mut clients[number];
-        if !client.alarm.take(ground.now) {
-            return Ok(());
-        }
-        let running: Vec<&Process> = servers.iter().filter_map(|server| server.process.as_ref()).collect();
-        let listener = (!running.is_empty()).then(|| {
-            let process = if running.len() > 1 { ground.chance.pick(&running) } else { &running[0] };
-            Listener { process: process.number, workers: process.worker_count() }
-        });
-        client.act(ground, listener)?;
-        for link in std::mem::take(&mut ground.accepts) {
-            let Some((number, worker)) = ground.network.link(link).map(|link| (link.process, link.worker))
-            else {
-                continue;
-            };
-            let mut processes = servers.iter_mut().filter_map(|server| server.process.as_mut());
-            if let Some(process) = processes.find(|process| process.number == number) {
-                process.accept(ground, worker, link);
-            }
-        }
-        Ok(())
     }
 }

@@ -20,6 +20,7 @@ pub struct Sum {
     pub simulated: Duration,
     commits: u64,
     answers: u64,
+    claims: u64,
     processes: u64,
     terms: u64,
     cuts: u64,
@@ -61,6 +62,7 @@ impl Sum {
         self.simulated += report.simulated;
         self.commits += report.commits;
         self.answers += report.answers;
+        self.claims += report.claims;
         self.processes += report.processes;
         self.terms += report.terms;
         self.cuts += report.cuts;
@@ -77,11 +79,12 @@ impl Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, commits, answers, processes, terms, cuts, trees, emptied, supplies, .. } = self;
+        let Self { runs, commits, answers, claims, processes, terms, cuts, trees, emptied, supplies, .. } =
+            self;
         write!(
             f,
-            "{runs} seeds: {:.2} hours simulated, {commits} changes, {answers} answers, {processes} processes, \
-             {terms} terms of leaders, {cuts} histories cut, {trees} trees sent, \
+            "{runs} seeds: {:.2} hours simulated, {commits} changes, {answers} answers, {claims} claims of recipes, \
+             {processes} processes, {terms} terms of leaders, {cuts} histories cut, {trees} trees sent, \
              {emptied} servers emptied for decay, {supplies} learners supplied from files",
             self.hours(),
         )

@@ -96,7 +96,7 @@ impl Simulation {
         self.ground.wake(next, Wake::Fault);
         let at = self.a_server();
         let faults = self.ground.faults.clone();
-        let kinds = if faults.has_peers() { 14 } else { 8 };
+        let kinds = if faults.has_peers() { 14 } else { 8 } + usize::from(faults.wipes);
         match self.ground.chance.below(kinds) {
             0 if faults.kills => self.crash(at, false),
             1 if faults.power_cuts => self.crash(at, true),
@@ -136,6 +136,7 @@ impl Simulation {
             }
             12 if faults.kills => self.crash_several(),
             13 if faults.decay => self.decay(at),
+            14 => self.wipe(at),
             _ => {}
         }
     }
@@ -160,6 +161,19 @@ impl Simulation {
                 self.crash(at, cuts_power);
             }
         }
+    }
+
+    /// A server loses all it has. It comes back with nothing, once the others can do without what it had.
+    fn wipe(&mut self, at: usize) {
+        let is_whole = |place: &Place| !place.is_decayed && !place.is_torn && !place.is_condemned;
+        if !self.servers.iter().all(|server| is_whole(&server.place))
+            || !self.ground.faults.is_quorum(|other| other != at)
+        {
+            return;
+        }
+        self.crash(at, false);
+        self.ground.note(format_args!("server {} is to lose all it has", at + 1));
+        self.servers[at].place.is_condemned = true;
     }
 
     /// A server is down, and something in its files changes by itself. At most one has such files at a time.

@@ -152,3 +152,30 @@ fn an_epoch_that_is_accepted_in_memory_only_is_found() {
 fn a_change_that_is_obeyed_and_not_logged_is_found() {
     assert_found_in_ensembles(Bug::UnloggedChange, 20, &["I-", "was durable", "cannot recover"]);
 }
+
+#[test]
+fn a_lock_that_does_not_look_again_is_found() {
+    assert_found(Bug::HastyLock, 10, &["has not ended"]);
+}
+
+#[test]
+fn a_lock_that_is_kept_when_its_session_is_over_is_found() {
+    assert_found(Bug::KeptHold, 10, &["was told that it is lost"]);
+}
+
+#[test]
+fn an_element_that_is_taken_twice_is_found() {
+    assert_found(Bug::RepeatedTake, 10, &["was taken before"]);
+}
+
+#[test]
+fn an_increment_that_is_lost_is_found() {
+    assert_found(Bug::BlindCounter, 10, &["somebody else has made it"]);
+}
+
+#[test]
+fn watches_that_are_not_set_again_are_found() {
+    // In most runs, every waiter is told by a connection that never broke.
+    let words = &["does not end what it has begun"];
+    assert_found_among(Bug::ForgottenRestore, 10..60, Faults::of_seed, words);
+}

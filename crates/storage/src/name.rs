@@ -74,6 +74,11 @@ pub(crate) fn received_name(zxid: Zxid) -> String {
     format!("{TEMPORARY_PREFIX}received-{:x}", zxid.0)
 }
 
+/// Of a state that is being made ready to replace what there is, at no known place in history yet.
+pub(crate) fn restored_name() -> String {
+    format!("{TEMPORARY_PREFIX}restored")
+}
+
 pub(crate) fn install_name(name: &str) -> String {
     format!("{INSTALL_PREFIX}{name}")
 }

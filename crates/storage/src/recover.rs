@@ -11,6 +11,7 @@
 //! **Source.** Apache ZooKeeper 3.9, but for the cases in which it goes on with changes lost.
 
 mod growth;
+mod past;
 mod replay;
 mod report;
 
@@ -31,6 +32,7 @@ use crate::log::{Tail, UNSYNCED_MAX};
 use crate::name::{self, LogFile, SnapshotFile, TEMPORARY_PREFIX};
 use crate::snapshot::{self, Sink, SnapshotDigest, SnapshotReadError};
 
+pub use past::{Moment, Moments, Past, PastError, moments, past};
 use replay::{Replay, Replayed};
 pub use report::{RecoverError, RecoverWarning};
 
@@ -210,7 +212,7 @@ fn load<D: Disk>(
     Ok(Loaded { tree, file: file.clone(), digest: summary.digest, is_short })
 }
 
-struct TreeSink(Loader);
+pub(crate) struct TreeSink(pub(crate) Loader);
 
 impl Sink for TreeSink {
     fn session(&mut self, session: SnapshotSession) {

@@ -29,12 +29,12 @@ use std::sync::Arc;
 
 use zoorum_proto::{DecodeError, Zxid};
 
-pub(crate) use read::{Sink, looks_whole, read};
-pub use read::{SnapshotDigest, SnapshotSummary, verify};
+pub(crate) use read::looks_whole;
+pub use read::{Sink, SnapshotDigest, SnapshotSummary, read, verify};
 pub use receive::{ReceiveError, Received, Receiving, StreamError};
 pub use send::{STREAM_END, SnapshotStream, stream_head};
 pub(crate) use write::Target;
-pub use write::{SnapshotOptions, SnapshotWriter};
+pub use write::{SnapshotOptions, SnapshotWriter, write_tree};
 
 /// "ZKSN".
 const MAGIC: i32 = 0x5a4b_534e;
@@ -60,6 +60,15 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// What a file is that begins with these bytes.
+    pub(crate) fn of_front(bytes: &[u8]) -> Self {
+        match bytes {
+            [0x1f, 0x8b, ..] => Self::Gz,
+            bytes if bytes.starts_with(&snappy::MAGIC) => Self::Snappy,
+            _ => Self::None,
+        }
+    }
+
     /// What names end in.
     pub fn suffix(self) -> &'static str {
         match self {

@@ -158,7 +158,7 @@ pub fn truncate<D: Disk>(snapshots: &D, logs: &D, to: Zxid) -> Result<Truncation
 /// Whether a snapshot is sound and holds no change after `to`. One of Java's holds some of those that were made
 /// while it was written: its digest tells up to which. Without a digest nobody can tell, but for the snapshot
 /// of an empty database.
-fn holds_nothing_after<D: Disk>(disk: &D, file: &SnapshotFile, to: Zxid) -> bool {
+pub(crate) fn holds_nothing_after<D: Disk>(disk: &D, file: &SnapshotFile, to: Zxid) -> bool {
     let Ok(summary) = verify(disk, file) else { return false };
     file.zxid == Zxid::ZERO
         || summary.digest.is_some_and(|digest| digest.zxid > Zxid::ZERO && digest.zxid <= to)

@@ -127,6 +127,11 @@ impl Tree {
         self.last_zxid
     }
 
+    /// The same tree at another place in history.
+    pub fn move_to(&mut self, zxid: Zxid) {
+        self.last_zxid = zxid;
+    }
+
     /// The digest of the whole tree, version 2.
     pub fn digest(&self) -> i64 {
         self.digest.value()

@@ -43,5 +43,5 @@ pub use history::{Entry, History, HistoryLimits};
 pub use link::{Door, LinkAction, LinkEvent, LinkId, PeerAddress};
 pub use packets::encode_committed;
 pub use peer::{Peer, Recovered};
-pub use report::{LearnerReport, PeerCounters, PeerReport, Spans};
+pub use report::{LearnerReport, PeerCounters, PeerReport, Spans, Traffic};
 pub use settings::{Ensemble, PeerSettings, SyncSettings};

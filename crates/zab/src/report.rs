@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use zoorum_proto::{Epoch, Monotonic, ServerId};
+use zoorum_proto::{Epoch, Monotonic, ServerId, Zxid};
 
 use crate::action::Part;
+use crate::link::LinkId;
 
 /// Times that something took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,9 +57,51 @@ pub struct PeerCounters {
     pub commits_received: u64,
 }
 
+/// What has passed on a learner's connection, but for trees and what came out of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Since when.
+    pub since: Monotonic,
+    /// Packets that came since it is in step.
+    pub received: u64,
+    /// Requests among them.
+    pub requests: u64,
+    /// Packets that went.
+    pub sent: u64,
+    /// The zxid of the last one that had one.
+    pub last_zxid: Option<Zxid>,
+}
+
+impl Traffic {
+    /// A connection of which nothing is counted yet.
+    pub fn since(now: Monotonic) -> Self {
+        Self { since: now, received: 0, requests: 0, sent: 0, last_zxid: None }
+    }
+
+    pub(crate) fn on_received(&mut self, is_request: bool) {
+        self.received += 1;
+        self.requests += u64::from(is_request);
+    }
+
+    /// So many packets went, the last one of them about `zxid`.
+    pub(crate) fn on_sent(&mut self, packets: u64, zxid: Zxid) {
+        self.sent += packets;
+        if packets > 0 && zxid > Zxid::ZERO {
+            self.last_zxid = Some(zxid);
+        }
+    }
+
+    /// Starts counting anew.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::since(self.since);
+    }
+}
+
 /// A learner, as its leader knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LearnerReport {
+    /// Its connection.
+    pub link: LinkId,
     /// Which server.
     pub id: ServerId,
     /// Where it calls from.
@@ -69,6 +112,10 @@ pub struct LearnerReport {
     pub votes: bool,
     /// It is in step, and has everything as it comes.
     pub in_step: bool,
+    /// What has passed on its connection.
+    pub traffic: Traffic,
+    /// Pieces that wait to be written to its socket, and their bytes; whoever has the sockets knows.
+    pub queued: (usize, usize),
 }
 
 /// All that a server can tell of its part.

@@ -87,7 +87,7 @@ impl Start {
 
     /// Sends the learner everything that is committed up to `through`. What is to follow at once is to be appended
     /// to the bytes that are given back, and sent with them.
-    pub(crate) fn send(self, ground: &mut Ground<'_>, link: LinkId, through: Zxid) -> Vec<u8> {
+    pub(crate) fn send(self, ground: &mut Ground<'_>, link: LinkId, through: Zxid) -> (Vec<u8>, u64) {
         let applied = ground.history.applied();
         let (kind, zxid, after) = match self {
             Self::Diff(after) => (PacketType::Diff, through, after),
@@ -107,10 +107,12 @@ impl Start {
             ground.write(link, std::mem::take(&mut out).into());
             ground.actions.push(Action::Link(stream));
         }
+        let mut packets = 1;
         for entry in ground.history.between(after, through) {
             encode_committed(entry.zxid, &entry.payload, &mut out);
+            packets += 2; // the change, and that it is committed
         }
-        out
+        (out, packets)
     }
 
     /// What an operator should know of it: the learner is brought from the end of its history to `through`.

@@ -1,6 +1,8 @@
 //! The `zoorum` binary.
 
-mod log;
+mod backup;
+mod manifest;
+mod restore;
 mod server;
 mod word;
 
@@ -8,7 +10,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use zoorum_bench::BenchArgs;
+use zoorum_cli::CliArgs;
 use zoorum_dev::DevArgs;
+use zoorum_host::disk::DataDirError;
+use zoorum_tools::{CheckArgs, LogArgs, SnapshotArgs};
 
 /// A coordination service that takes Apache ZooKeeper's place.
 #[derive(Parser)]
@@ -33,8 +38,22 @@ enum Command {
     /// It says where clients connect and who leads, and takes commands by lines: `help` names them. Everything
     /// stops when it ends: by `quit`, with its input, or by Ctrl-C.
     Dev(DevArgs),
-    /// Check or repair transaction logs and snapshots while no server runs.
-    Log(log::LogArgs),
+    /// Copy a server's state, from its admin server or its data directory, while it runs or not.
+    Backup(backup::BackupArgs),
+    /// Make a data directory from a backup, as it was after some change or at some time.
+    Restore(restore::RestoreArgs),
+    /// Say whether a server is fit to start, or to go on: its configuration, files, ports and peers.
+    ///
+    /// Changes nothing, whether the server runs or not. Each finding comes with its remedy. The exit code is 0 if all is
+    /// well, 1 with warnings, 2 with errors.
+    Check(CheckArgs),
+    /// Show, check or repair transaction logs while no server runs.
+    Log(LogArgs),
+    /// Show or compare snapshots, or sum them up.
+    Snapshot(SnapshotArgs),
+    /// Talk to servers: ZooKeeper's shell, at a prompt or one command at a time.
+    #[command(disable_help_flag = true)]
+    Cli(CliArgs),
     /// Remove old snapshots and logs: dataLogDir, the snapshots' directory if it is another, and -n count.
     #[command(disable_help_flag = true)]
     Purge {
@@ -50,11 +69,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    match Arguments::parse_from(zoorum_tools::without_classes(std::env::args_os())).command {
         Command::Server(arguments) => server::run(arguments),
         Command::Bench(arguments) => report(zoorum_bench::run(arguments)),
         Command::Dev(arguments) => report(zoorum_dev::run(&arguments, server::END_WITH_PARENT)),
-        Command::Log(arguments) => report(log::run(&arguments)),
+        Command::Backup(arguments) => report(backup::run(&arguments)),
+        Command::Restore(arguments) => report(restore::run(&arguments)),
+        Command::Check(arguments) => zoorum_tools::check(&arguments, server::DATA_DIR.into()),
+        Command::Log(arguments) => zoorum_tools::log(&arguments),
+        Command::Snapshot(arguments) => zoorum_tools::snapshot(&arguments),
+        Command::Cli(arguments) => zoorum_cli::run(arguments),
         Command::Purge { arguments } => zoorum_host::purge_command(&arguments),
         Command::FourLetterWord(arguments) => report(word::run(&arguments)),
         Command::Version => {
@@ -70,7 +94,16 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("zoorum: {error:#}");
-            ExitCode::FAILURE
+            exit_code(&error)
         }
+    }
+}
+
+/// A directory that is in use, or will not do, has the code that a server has for it.
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<DataDirError>() || error.is::<restore::Occupied>() {
+        ExitCode::from(DataDirError::EXIT_CODE)
+    } else {
+        ExitCode::FAILURE
     }
 }

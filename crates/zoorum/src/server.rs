@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use zoorum_config::{ConfigError, Level, Loaded, LogLevel, Sources, Start, load};
 
 /// Where the data lies if nothing says so.
-const DATA_DIR: &str = "./zoorum-data";
+pub(crate) const DATA_DIR: &str = "./zoorum-data";
 
 /// How long the log may take to write what is in its queue when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -6,6 +6,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Three voters and an observer.
+const SERVERS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Dev {
@@ -48,19 +50,45 @@ impl Dev {
         }
     }
 
-    /// The number of the next server that leads.
+    /// The number of the next server of which it is told that it leads.
     fn leader(&self) -> u8 {
         self.hear("somebody leads", |line| line.strip_prefix("server ")?.strip_suffix(" leads")?.parse().ok())
+    }
+
+    /// The number of the server that leads now, which is another than this one: leaders may change by themselves.
+    fn leader_other_than(&mut self, gone: u8) -> u8 {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let lines = self.status();
+            let leads = |(number, line): &(u8, &String)| *number != gone && line.contains("leader");
+            if let Some((leader, _)) = (1..).zip(&lines).find(leads) {
+                return leader;
+            }
+            assert!(Instant::now() < until, "nobody leads but {gone}");
+        }
+    }
+
+    /// The servers' lines of the status, in order: all of them, so that the next status is a new one.
+    fn status(&mut self) -> Vec<String> {
+        self.say("status");
+        let line = |line: &str| {
+            let number = line.strip_prefix("server ")?.split_once(" (")?.0.parse::<usize>().ok()?;
+            Some((number, line.to_owned()))
+        };
+        let mut lines = Vec::new();
+        while lines.len() < SERVERS {
+            let (number, line) = self.hear("there is a status", line);
+            assert_eq!(number, lines.len() + 1, "{line}");
+            lines.push(line);
+        }
+        lines
     }
 
     /// Asks for the status until a server's line says this.
     fn await_status(&mut self, server: u8, says: &str) {
         let until = Instant::now() + PATIENCE;
-        let prefix = format!("server {server} (");
         loop {
-            self.say("status");
-            let line =
-                self.hear("there is a status", |line| line.starts_with(&prefix).then(|| line.to_owned()));
+            let line = self.status().swap_remove(usize::from(server) - 1);
             if line.contains(says) {
                 return;
             }
@@ -89,25 +117,26 @@ fn members_are_killed_paused_cut_off_and_revived_as_one_says() {
         line.starts_with("    127.0.0.1:").then(|| line.trim().split(',').count())
     });
     assert_eq!(addresses, 4);
-    let first = dev.leader();
+    dev.leader();
     dev.await_status(4, "observer");
+    let first = dev.leader_other_than(4);
 
     dev.say(&format!("kill {first}"));
-    let second = dev.leader();
-    assert_ne!(second, first);
+    dev.leader_other_than(first);
     dev.await_status(first, "down");
     dev.say(&format!("revive {first}"));
     dev.await_status(first, "follower");
 
+    let second = dev.leader_other_than(first);
     dev.say(&format!("cut {second}"));
-    let third = dev.leader();
-    assert_ne!(third, second);
+    dev.leader_other_than(second);
     dev.await_status(second, "cut off; serves nobody");
     dev.say(&format!("revive {second}"));
     dev.await_status(second, "runs; follower");
 
+    let third = dev.leader_other_than(second);
     dev.say(&format!("pause {third}"));
-    assert_ne!(dev.leader(), third);
+    dev.leader_other_than(third);
     dev.await_status(third, "paused");
     dev.say(&format!("revive {third}"));
     dev.await_status(third, "runs; follower");

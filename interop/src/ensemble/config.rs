@@ -24,6 +24,9 @@ const SYNC_LIMIT: u32 = 8;
 /// starts, be the machine fast or busy.
 pub const COMMIT_LOG_COUNT: usize = 10_000;
 
+/// Stands for the port of a member's admin server.
+const ADMIN_PORT: &str = "{admin}";
+
 /// What all members have in common.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -59,6 +62,13 @@ impl Settings {
         self
     }
 
+    /// Sets up an admin server of each member on a port of its own: see `Member::admin_port`.
+    pub fn with_admin(self) -> Settings {
+        self.with("admin.enableServer", "true")
+            .with("admin.serverAddress", "127.0.0.1")
+            .with("admin.serverPort", ADMIN_PORT)
+    }
+
     /// Adds a `-D` flag.
     pub fn with_property(mut self, name: &str, value: &str) -> Settings {
         self.properties.push((name.into(), value.into()));
@@ -78,7 +88,13 @@ impl Settings {
         self.lines.iter().any(|(other, _)| other == key)
     }
 
-    pub(super) fn file(&self, data: &Path, client: SocketAddr, role: Role, servers: &[String]) -> String {
+    pub(super) fn file(
+        &self,
+        data: &Path,
+        (client, admin): (SocketAddr, u16),
+        role: Role,
+        servers: &[String],
+    ) -> String {
         let mut text = String::new();
         let own = [
             ("dataDir".to_owned(), data.display().to_string()),
@@ -86,6 +102,7 @@ impl Settings {
             ("clientPort".to_owned(), client.port().to_string()),
         ];
         for (key, value) in self.lines.iter().chain(&own) {
+            let value = value.replace(ADMIN_PORT, &admin.to_string());
             writeln!(text, "{key}={value}").expect("strings accept everything");
         }
         if role == Role::Observer {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::server::{JAVA_FLAGS, repository, zoorum_binary};
+use crate::server::{JAVA_FLAGS, jetty_jars, repository, zoorum_binary};
 
 /// An implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +50,7 @@ impl Kind {
                 let flags = flags.join(" ");
                 let flags = format!("{JAVA_FLAGS} {HEAP} -Dlog4j2.configurationFile={log4j} {flags}");
                 command.arg(repository().join("bench/original.sh")).arg("run").env("JVMFLAGS", flags);
+                command.env("ZOORUM_REFERENCE_MORE", jetty_jars().join(":"));
             }
             Kind::Java380 => {
                 for jar in DEBIAN_JARS {

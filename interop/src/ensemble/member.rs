@@ -61,6 +61,7 @@ pub struct Member {
     client: SocketAddr,
     quorum: SocketAddr,
     election: SocketAddr,
+    admin: u16,
     process: Process,
 }
 
@@ -69,7 +70,8 @@ impl Member {
     pub(super) fn new(id: ServerId, kind: Kind, role: Role, directory: PathBuf) -> Member {
         let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let (client, quorum, election) = (address(), address(), address());
-        Member { id, kind, role, directory, client, quorum, election, process: Process::Down }
+        let admin = free_port();
+        Member { id, kind, role, directory, client, quorum, election, admin, process: Process::Down }
     }
 
     /// Its number.
@@ -105,6 +107,11 @@ impl Member {
         matches!(self.process, Process::Running(_))
     }
 
+    /// The port of its admin server, if the settings have one.
+    pub fn admin_port(&self) -> u16 {
+        self.admin
+    }
+
     /// Where it keeps its files.
     pub fn data(&self) -> PathBuf {
         self.directory.join("data")
@@ -117,7 +124,7 @@ impl Member {
         fs::create_dir_all(self.data()).expect("create the data directory");
         fs::write(self.data().join("myid"), format!("{}\n", self.id)).expect("write myid");
         let config = self.directory.join("zoo.cfg");
-        fs::write(&config, settings.file(&self.data(), self.client, self.role, servers))
+        fs::write(&config, settings.file(&self.data(), (self.client, self.admin), self.role, servers))
             .expect("write zoo.cfg");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("open the log");
         let mut command = kind.command(&config, &settings.flags());

@@ -17,7 +17,6 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) struct Link {
     /// By which the session knows it.
     pub(super) id: ConnectionId,
-    host: Option<Host>,
     state: State,
     out: BytesMut,
     buffer: Box<[u8]>,
@@ -44,7 +43,6 @@ impl Link {
     pub(super) fn new() -> Self {
         Self {
             id: ConnectionId::default(),
-            host: None,
             state: State::Closed,
             out: BytesMut::new(),
             buffer: vec![0; READ_BYTES].into(),
@@ -52,14 +50,8 @@ impl Link {
         }
     }
 
-    /// The server it is to, for people.
-    pub(super) fn host(&self) -> String {
-        self.host.as_ref().map_or_else(|| "-".to_owned(), Host::to_string)
-    }
-
     pub(super) fn dial(&mut self, id: ConnectionId, host: Host, salt: u64) {
         self.id = id;
-        self.host = Some(host.clone());
         self.out.clear();
         self.state = State::Dialing(Box::pin(async move { connect(&host, salt).await }));
     }

@@ -1,38 +1,71 @@
-//! The task around a session: its socket, its clock, and the ways to whoever waits.
+//! A session, and the ways to whoever waits for it.
 //!
-//! One task has all of it. It hands whatever happens to the session, one input at a time, and carries out the
-//! actions in order, so that an event reaches its watcher before the reply behind it reaches its asker.
+//! Whatever happens is handed to the session, one input at a time, and its actions are carried out in order, so that
+//! an event reaches its watcher before the reply behind it reaches its asker. What is to be done on the network is
+//! left to whoever has the sockets, as [`Errand`]s: for applications that is `task`, on tokio's; a simulator has
+//! its own, with time and chance in its hands, and drives the same code.
 
 mod link;
 mod probe;
+pub(crate) mod task;
 
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
 use zoorum_proto::Monotonic;
 
 use crate::chroot::Chroot;
-use crate::handle::{Command, Standing};
+use crate::client::Client;
+use crate::handle::{Command, Commands, Standing};
 use crate::reply::Outcome;
-use crate::session::{Action, RequestId, Session, SessionState, WatchedEvent, WatcherId};
+use crate::session::{
+    Action, ConnectString, ConnectionId, Host, RequestId, Session, SessionState, Settings, WatchedEvent,
+    WatcherId, Why,
+};
 use crate::watch::{Change, Sink};
-
-use link::{Link, LinkEvent};
-use probe::Probe;
+use crate::world::World;
 
 /// Commands that are taken at once, before what they say is sent.
 const COMMANDS_AT_ONCE: usize = 256;
 
-/// A session with its socket.
-pub(crate) struct Driver {
-    begun: Instant,
+/// What is to be done on the network, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// Connect, then say [`Driver::on_connected`], or [`Driver::on_disconnected`] if it fails.
+    Connect {
+        /// The new connection's id.
+        connection: ConnectionId,
+        /// Where to.
+        host: Host,
+        /// By which one of the host's addresses is to be chosen.
+        salt: u64,
+    },
+    /// Send bytes on the connection.
+    Send(Vec<u8>),
+    /// Send what is to be sent as far as it goes without waiting, and close the connection.
+    Disconnect(ConnectionId),
+    /// Ask a server whether it is read-write (`isro`), then say [`Driver::on_probed`]. A later question takes the
+    /// place of one that is not answered.
+    Probe {
+        /// Which.
+        host: Host,
+        /// By which one of the host's addresses is to be chosen.
+        salt: u64,
+    },
+}
+
+/// A session with those who wait for it. It does no I/O and reads no clock: see [`Errand`].
+pub struct Driver {
     session: Session,
     actions: Vec<Action>,
-    link: Link,
-    probe: Option<Probe>,
+    errands: Vec<Errand>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    batch: Vec<Command>,
+    is_held: bool,
+    server: Option<Host>,
     chroot: Arc<Chroot>,
     replies: HashMap<RequestId, oneshot::Sender<Outcome>>,
     sinks: HashMap<WatcherId, Sink>,
@@ -41,79 +74,119 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// `session` was made at `begun`.
-    pub(crate) fn new(
-        begun: Instant,
-        session: Session,
-        chroot: Arc<Chroot>,
-        standing: watch::Sender<Standing>,
-    ) -> Self {
-        Self {
-            begun,
+    /// A session that begins to connect with the first [`Self::on_tick`], and a hold on it.
+    pub fn new(
+        now: Monotonic,
+        servers: ConnectString,
+        settings: Settings,
+        seed: u64,
+        world: Arc<dyn World>,
+    ) -> (Client, Self) {
+        let ConnectString { hosts, chroot } = servers;
+        let chroot = Arc::new(Chroot(chroot));
+        let session = Session::new(now, hosts, settings, seed);
+        let (standing, watched) = watch::channel(Standing::of(&session));
+        let (held, commands) = Commands::new(Arc::clone(&chroot), watched);
+        let driver = Self {
             session,
             actions: Vec::new(),
-            link: Link::new(),
-            probe: None,
+            errands: Vec::new(),
+            commands,
+            batch: Vec::with_capacity(COMMANDS_AT_ONCE),
+            is_held: true,
+            server: None,
             chroot,
             replies: HashMap::new(),
             sinks: HashMap::new(),
             subscribers: Vec::new(),
             standing,
-        }
+        };
+        (Client::new(held, world), driver)
     }
 
-    /// Runs until nobody holds the session any more and it is closed.
-    pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
-        let mut is_held = true;
-        self.session.on_tick(self.now(), &mut self.actions);
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Whether nobody holds the session any more, and it is closed.
+    pub fn is_over(&self) -> bool {
+        !self.is_held && self.session.state().is_final()
+    }
+
+    /// When [`Self::on_tick`] is due if nothing happens before.
+    pub fn next_wakeup(&self) -> Option<Monotonic> {
+        self.session.next_wakeup()
+    }
+
+    /// A connection has been made.
+    pub fn on_connected(&mut self, now: Monotonic, connection: ConnectionId) {
+        self.session.on_connected(now, connection, &mut self.actions);
         self.perform();
-        while is_held || !self.session.state().is_final() {
-            let wakeup = self.session.next_wakeup().map(|at| self.begun + at.0);
-            tokio::select! {
-                event = self.link.event() => self.on_link(event),
-                taken = commands.recv_many(&mut batch, COMMANDS_AT_ONCE), if is_held => {
-                    batch.drain(..).for_each(|command| self.on_command(command));
-                    if taken == 0 {
-                        is_held = false;
-                        self.session.close(self.now(), &mut self.actions);
-                    }
+    }
+
+    /// A connection could not be made, or broke.
+    pub fn on_disconnected(&mut self, now: Monotonic, connection: ConnectionId) {
+        self.session.on_disconnected(now, connection, &mut self.actions);
+        self.perform();
+    }
+
+    /// Bytes have arrived, in any pieces.
+    pub fn on_received(&mut self, now: Monotonic, connection: ConnectionId, bytes: &[u8]) {
+        self.session.on_received(now, connection, bytes, &mut self.actions);
+        self.perform();
+    }
+
+    /// A server has answered a probe, or failed to.
+    pub fn on_probed(&mut self, now: Monotonic, host: &Host, is_read_write: bool) {
+        self.session.on_probed(now, host, is_read_write, &mut self.actions);
+        self.perform();
+    }
+
+    /// Time has passed, or somebody who holds the session has asked for something.
+    pub fn on_tick(&mut self, now: Monotonic) {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => self.batch.push(command),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.is_held = false;
+                    break;
                 }
-                is_read_write = probed(&mut self.probe) => self.on_probed(is_read_write),
-                () = wake(wakeup) => {}
             }
-            self.session.on_tick(self.now(), &mut self.actions);
-            self.perform();
-        }
-    }
-
-    fn now(&self) -> Monotonic {
-        Monotonic(self.begun.elapsed())
-    }
-
-    fn on_link(&mut self, event: LinkEvent) {
-        let (now, id) = (self.now(), self.link.id);
-        match event {
-            LinkEvent::Connected => self.session.on_connected(now, id, &mut self.actions),
-            LinkEvent::Received => {
-                let bytes = self.link.received();
-                self.session.on_received(now, id, bytes, &mut self.actions);
-            }
-            LinkEvent::Broken(error) => {
-                tracing::info!(session = %self.session.id(), server = %self.link.host(), "connection: {error}");
-                self.session.on_disconnected(now, id, &mut self.actions);
+            if self.batch.len() >= COMMANDS_AT_ONCE {
+                break;
             }
         }
-    }
-
-    fn on_probed(&mut self, is_read_write: bool) {
-        if let Some(probe) = self.probe.take() {
-            self.session.on_probed(self.now(), &probe.host, is_read_write, &mut self.actions);
+        for command in std::mem::take(&mut self.batch) {
+            self.on_command(now, command);
         }
+        if !self.is_held {
+            self.session.close(now, &mut self.actions);
+        }
+        self.session.on_tick(now, &mut self.actions);
+        self.perform();
     }
 
-    fn on_command(&mut self, command: Command) {
-        let now = self.now();
+    /// Whether somebody has asked for something that [`Self::on_tick`] has yet to deal with.
+    pub fn has_commands(&self) -> bool {
+        !self.commands.is_empty() || !self.batch.is_empty()
+    }
+
+    /// What is to be done on the network since this was last asked.
+    pub fn take_errands(&mut self) -> Vec<Errand> {
+        std::mem::take(&mut self.errands)
+    }
+
+    /// Waits until somebody asks for something. To stop waiting loses nothing.
+    pub(crate) async fn commanded(&mut self) {
+        if !self.is_held {
+            return pending().await;
+        }
+        self.commands.recv_many(&mut self.batch, COMMANDS_AT_ONCE).await;
+    }
+
+    fn on_command(&mut self, now: Monotonic, command: Command) {
         match command {
             Command::Submit { request, reply, sink } => {
                 self.replies.insert(request.id, reply);
@@ -141,18 +214,18 @@ impl Driver {
         }
     }
 
-    /// Carries out what the session wants, in order.
+    /// Carries out what the session wants, in order, but for the network's part.
     fn perform(&mut self) {
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
             match action {
-                Action::Connect { connection, host, salt } => self.link.dial(connection, host, salt),
-                Action::Send(bytes) => self.link.send(&bytes),
-                Action::Disconnect { why, .. } => {
-                    tracing::info!(session = %self.session.id(), server = %self.link.host(), "disconnecting: {why}");
-                    self.link.close();
+                Action::Connect { connection, host, salt } => {
+                    self.server = Some(host.clone());
+                    self.errands.push(Errand::Connect { connection, host, salt });
                 }
-                Action::Probe { host, salt } => self.probe = Some(Probe::start(host, salt)),
+                Action::Send(bytes) => self.errands.push(Errand::Send(bytes)),
+                Action::Disconnect { connection, why } => self.disconnect(connection, &why),
+                Action::Probe { host, salt } => self.errands.push(Errand::Probe { host, salt }),
                 Action::Complete(id, outcome) => {
                     if let Some(reply) = self.replies.remove(&id) {
                         // Whoever does not await a reply drops it.
@@ -166,7 +239,11 @@ impl Driver {
             }
         }
         self.actions = actions;
-        self.link.flush();
+    }
+
+    fn disconnect(&mut self, connection: ConnectionId, why: &Why) {
+        tracing::info!(session = %self.session.id(), server = %self.server(), "disconnecting: {why}");
+        self.errands.push(Errand::Disconnect(connection));
     }
 
     fn fire(&mut self, watcher: WatcherId, mut event: WatchedEvent) {
@@ -188,33 +265,18 @@ impl Driver {
     }
 
     fn on_state(&mut self, state: SessionState) {
-        tracing::info!(session = %self.session.id(), server = %self.link.host(), "session {state:?}");
-        self.standing.send_replace(Standing {
-            state,
-            id: self.session.id(),
-            password: self.session.password(),
-            timeout: self.session.timeout(),
-        });
+        tracing::info!(session = %self.session.id(), server = %self.server(), "session {state:?}");
+        self.standing.send_replace(Standing::of(&self.session));
         // Whoever lets a thousand changes wait is not interested.
         self.subscribers.retain(|subscriber| subscriber.try_send(state).is_ok());
         if state.is_final() {
             self.sinks.clear();
             self.subscribers.clear();
-            self.probe = None;
         }
     }
-}
 
-async fn probed(probe: &mut Option<Probe>) -> bool {
-    match probe {
-        Some(probe) => probe.answer().await,
-        None => pending().await,
-    }
-}
-
-async fn wake(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => pending().await,
+    /// The server that the newest connection is to, for people.
+    fn server(&self) -> String {
+        self.server.as_ref().map_or_else(|| "-".to_owned(), Host::to_string)
     }
 }

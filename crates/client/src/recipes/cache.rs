@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
 use zoorum_proto::ErrorCode;
 use zoorum_proto::reply::EventType;
 
@@ -54,7 +53,8 @@ impl CachedNode {
 pub struct CachedTree {
     nodes: Arc<RwLock<BTreeMap<String, Node>>>,
     changes: watch::Receiver<u64>,
-    following: JoinHandle<Result<()>>,
+    /// As long as this is there, the copy is followed.
+    _following: oneshot::Sender<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +80,16 @@ impl CachedTree {
         let mut copy =
             Copy { client: client.clone(), root: path.to_owned(), depth, nodes: Arc::clone(&nodes), changed };
         copy.copy_all().await?;
-        let following = client.spawn(async move { copy.follow(watch).await });
-        Ok(Self { nodes, changes, following })
+        let (following, dropped) = oneshot::channel();
+        client.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = dropped => {}
+                // The session's end, which is the only error, is the end of the copy's changes.
+                _ = copy.follow(watch) => {}
+            }
+        });
+        Ok(Self { nodes, changes, _following: following })
     }
 
     /// The znode of this path, if it exists in the copy.
@@ -98,12 +106,6 @@ impl CachedTree {
     /// copy is one of the past.
     pub async fn changed(&mut self) -> bool {
         self.changes.changed().await.is_ok()
-    }
-}
-
-impl Drop for CachedTree {
-    fn drop(&mut self) {
-        self.following.abort();
     }
 }
 
@@ -181,5 +183,5 @@ impl Copy {
 
 /// The same node in memory of its own: replies share theirs with many others, all of which would be kept.
 fn alone(node: Node) -> Node {
-    Node { data: Bytes::copy_from_slice(&node.data), stat: node.stat }
+    Node { data: Bytes::copy_from_slice(&node.data), is_null: node.is_null, stat: node.stat }
 }

@@ -21,38 +21,45 @@ pub struct DoubleBarrier {
 impl DoubleBarrier {
     /// A member of the barrier of this name, which all enter together once there are so many. Nothing happens yet.
     pub fn new(client: &Client, path: &str, members: usize) -> Self {
-        Self { client: client.clone(), path: path.to_owned(), members, name: unique_name() }
+        Self { client: client.clone(), path: path.to_owned(), members, name: unique_name(client) }
     }
 
-    /// Waits until all are there.
+    /// Waits until all are there. To drop the future is not to come.
     ///
     /// # Errors
     ///
     /// When the session ends, or the server refuses.
     pub async fn enter(&self) -> Result<()> {
         let (mine, ready) = (below(&self.path, &self.name), below(&self.path, READY));
+        // What a dropped future takes away must be gone, or it would take this member with it.
+        self.client.cleaned_up(&mine).await;
         // The name is unique: if it exists, a lost request has created it.
+        let mut stay = Stay { client: self.client.clone(), path: mine.clone(), is_left: true };
         self.create(&mine).await?;
         loop {
             let (stat, watch) = persist(&self.client, || self.client.exists_and_watch(&ready)).await?;
-            if stat.is_some() {
-                return Ok(());
+            if stat.is_none() && self.present().await?.len() < self.members {
+                // When the session ends, the next request says so.
+                watch.await.ok();
+                continue;
             }
-            if self.present().await?.len() >= self.members {
-                return self.create(&ready).await;
+            if stat.is_none() {
+                self.create(&ready).await?;
             }
-            // When the session ends, the next request says so.
-            watch.await.ok();
+            stay.is_left = false;
+            return Ok(());
         }
     }
 
-    /// Waits until all want to leave.
+    /// Waits until all want to leave. To drop the future is to leave at once.
     ///
     /// # Errors
     ///
     /// When the session ends, or the server refuses.
     pub async fn leave(&self) -> Result<()> {
         let (mine, ready) = (below(&self.path, &self.name), below(&self.path, READY));
+        self.client.cleaned_up(&mine).await;
+        let mut stay = Stay { client: self.client.clone(), path: mine.clone(), is_left: true };
         loop {
             let present = self.present().await?;
             let (Some(first), Some(last)) = (present.first(), present.last()) else { break };
@@ -71,6 +78,7 @@ impl DoubleBarrier {
                 watch.await.ok();
             }
         }
+        stay.is_left = false;
         match persist(&self.client, || self.client.delete(&ready, Version::ANY)).await {
             Err(error) if !error.is(ErrorCode::NoNode) => Err(error),
             _ => Ok(()),
@@ -97,6 +105,23 @@ impl DoubleBarrier {
                 Err(error) if !error.is(ErrorCode::NodeExists) => return Err(error),
                 _ => return Ok(()),
             }
+        }
+    }
+}
+
+/// A member's znode, which is deleted if whoever comes or leaves gives up.
+struct Stay {
+    client: Client,
+    path: String,
+    is_left: bool,
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        if self.is_left {
+            let (client, path) = (self.client.clone(), self.path.clone());
+            // The session's end, which is the only error, deletes it as well.
+            self.client.clean_up(&self.path, async move { remove(&client, &path).await });
         }
     }
 }

@@ -31,6 +31,8 @@ impl Group {
     /// When the session ends, or the server refuses.
     pub async fn join(&self, name: &str, data: impl AsRef<[u8]>) -> Result<Membership> {
         let path = below(&self.path, name);
+        // One of our own that was dropped must be gone, or it would take this one with it.
+        self.client.cleaned_up(&path).await;
         let membership = Membership { client: self.client.clone(), path: path.clone(), is_in: true };
         loop {
             match persist(&self.client, || self.client.create(&path, data.as_ref(), CreateMode::Ephemeral))
@@ -110,7 +112,7 @@ impl Drop for Membership {
     fn drop(&mut self) {
         if self.is_in {
             let (client, path) = (self.client.clone(), self.path.clone());
-            self.client.spawn(async move {
+            self.client.clean_up(&self.path, async move {
                 // Whoever has the name in another session keeps it.
                 match persist(&client, || client.exists(&path)).await? {
                     Some(stat) if stat.ephemeral_owner == client.session() => remove(&client, &path).await,

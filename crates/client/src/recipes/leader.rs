@@ -140,6 +140,7 @@ impl LeaderSelector {
     {
         let held = acquire(&self.client, &self.path, LOCK, self.name.as_bytes(), Turn::First).await?;
         let done = tokio::select! {
+            biased;
             done = work(held.fencing_token()) => Some(done),
             () = held.lost() => None,
         };

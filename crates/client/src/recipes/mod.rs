@@ -37,7 +37,6 @@ mod read_write;
 mod semaphore;
 
 use std::future::Future;
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use zoorum_proto::{CreateMode, ErrorCode, Version};
@@ -90,7 +89,7 @@ where
 /// Waits until it makes sense to ask again.
 async fn recover(client: &Client, error: &Error) {
     if error.is(ErrorCode::ThrottledOp) || client.state().is_connected() {
-        tokio::time::sleep(OVERLOAD_PAUSE).await;
+        client.world.sleep(OVERLOAD_PAUSE).await;
     }
     client.connected().await;
 }
@@ -120,9 +119,12 @@ async fn remove(client: &Client, path: &str) -> Result<()> {
 }
 
 /// A name that nobody else has, in the form of a random UUID.
-fn unique_name() -> String {
-    let number = || RandomState::new().hash_one(std::thread::current().id());
-    let (high, low) = (number(), number());
+fn unique_name(client: &Client) -> String {
+    uuid(client.world.number(), client.world.number())
+}
+
+/// Random bits in that form.
+fn uuid(high: u64, low: u64) -> String {
     let (version, variant) = (0x4000 | (high & 0xfff), 0x8000 | ((low >> 48) & 0x3fff));
     format!(
         "{:08x}-{:04x}-{version:04x}-{variant:04x}-{:012x}",
@@ -179,9 +181,13 @@ mod tests {
 
     #[test]
     fn unique_names_are_uuids() {
-        let name = unique_name();
-        let lengths: Vec<usize> = name.split('-').map(str::len).collect();
-        assert_eq!(lengths, [8, 4, 4, 4, 12], "{name}");
-        assert_ne!(name, unique_name());
+        let rows = [
+            (0, 0, "00000000-0000-4000-8000-000000000000"),
+            (u64::MAX, u64::MAX, "ffffffff-ffff-4fff-bfff-ffffffffffff"),
+            (0x0123_4567_89ab_cdef, 0x0123_4567_89ab_cdef, "01234567-89ab-4def-8123-456789abcdef"),
+        ];
+        for (high, low, expected) in rows {
+            assert_eq!(uuid(high, low), expected);
+        }
     }
 }

@@ -25,7 +25,7 @@ impl Protected {
         let mut protected = Self {
             client: client.clone(),
             parent: parent.to_owned(),
-            prefix: format!("_c_{}-", unique_name()),
+            prefix: format!("_c_{}-", unique_name(client)),
             created: None,
             is_done: true,
         };

@@ -39,7 +39,7 @@ fn a_flag_does_not_reach_an_explicit_key() {
 #[test]
 fn every_documented_spelling_works_and_the_effective_one_wins() {
     type Look = fn(&ServerConfig) -> u128;
-    let rows: [(&str, &str, Look); 22] = [
+    let rows: [(&str, &str, Look); 23] = [
         ("connectionMaxTokens", "connection_throttle_tokens", |c| {
             c.network.throttle.tokens.unwrap_or(0).into()
         }),
@@ -85,6 +85,9 @@ fn every_documented_spelling_works_and_the_effective_one_wins() {
         }),
         ("fsync.warningthresholdms", "-Dfsync.warningthresholdms", |c| {
             c.storage.fsync_warning_threshold.as_millis()
+        }),
+        ("-Dzookeeper.operation.warningthresholdms", "operation.warningthresholdms", |c| {
+            c.requests.operation_warning_threshold.unwrap_or_default().as_millis()
         }),
         ("-Dzookeeper.connectToLearnerMasterLimit", "connectToLearnerMasterLimit", |c| {
             c.quorum.connect_to_learner_master_limit.unwrap_or(0).into()

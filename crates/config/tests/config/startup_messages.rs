@@ -211,11 +211,6 @@ fn what_is_odd_but_no_reason_to_stop_is_said() {
             "not supported yet: kerberos.removeRealmFromPrincipal (there is no SASL)",
         ),
         (
-            "IPAuthenticationProvider.usexforwardedfor=true",
-            Level::Warn,
-            "not supported yet: IPAuthenticationProvider.usexforwardedfor (there is no admin server)",
-        ),
-        (
             "requireClientAuthScheme=sasl",
             Level::Info,
             "ignored on this implementation: requireClientAuthScheme",

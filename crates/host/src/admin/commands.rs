@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use zoorum_server::replica::{Mode, Standing};
 
 use super::json::{Fields, Json, fields};
+use super::transfers::Transfer;
 use super::{ensemble, figures, sessions};
 use crate::reporter::Reporter;
 use crate::words::gathered::Gathered;
 use crate::words::{Facts, Sources};
 
 /// What a server answers that has no quorum.
-const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests";
+pub(super) const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests";
 
 /// A command under way.
 pub(super) struct Asked<'a> {
@@ -87,8 +88,10 @@ const COMMANDS: [Command; 26] = [
     serving(&["last_snapshot", "lsnp"], figures::last_snapshot),
     serving(&["leader", "lead"], ensemble::leader),
     serving(&["monitor", "mntr"], figures::monitor),
-    // Nothing is counted of observers that could be forgotten.
-    serving(&["observer_connection_stat_reset", "orst"], |_| Fields::new()),
+    serving(&["observer_connection_stat_reset", "orst"], |asked| {
+        asked.reporter().reset_observers();
+        Fields::new()
+    }),
     serving(&["observers", "obsr"], ensemble::observers),
     always(&["ruok"], |_| Fields::new()),
     serving(&["server_stats", "srvr"], figures::server_stats),
@@ -109,9 +112,17 @@ const COMMANDS: [Command; 26] = [
     serving(&["zabstate"], ensemble::zabstate),
 ];
 
-/// Every command's first name.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    COMMANDS.iter().map(|command| command.names[0])
+/// Every command's first name, sorted.
+pub(super) fn names() -> Vec<&'static str> {
+    let open = COMMANDS.iter().map(|command| command.names[0]);
+    let mut all: Vec<_> = open.chain(Transfer::NAMES.map(|names| names[0])).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Whether clients are served here, if only with reads.
+pub(super) fn serves(sources: &Sources) -> bool {
+    sources.reporter.shared().standing.lock().mode != Mode::Waiting
 }
 
 /// Whether clients are served in full here, alone or in step with a quorum.
@@ -158,8 +169,10 @@ mod tests {
 
     #[test]
     fn every_name_means_one_command_and_the_list_is_sorted() {
-        let all: Vec<_> = COMMANDS.iter().flat_map(|command| command.names).collect();
+        let open = COMMANDS.iter().flat_map(|command| command.names);
+        let all: Vec<_> = open.chain(Transfer::NAMES.iter().flatten()).collect();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-        assert!(names().is_sorted());
+        let named = |name: &&&str| Transfer::of(name).is_some();
+        assert_eq!(all.into_iter().filter(named).count(), Transfer::NAMES.as_flattened().len());
     }
 }

@@ -1,13 +1,16 @@
 //! Commands about the ensemble: who leads, who votes, who observes, and how far this server is.
 
+use std::time::UNIX_EPOCH;
+
 use zoorum_proto::ServerId;
 use zoorum_proto::quorum::{HostPort, Member, MemberAddress};
 use zoorum_server::replica::Mode;
-use zoorum_zab::Part;
+use zoorum_zab::{LearnerReport, Part};
 
 use super::commands::Asked;
 use super::json::{Fields, Json, fields};
 use crate::words::MemberFacts;
+use crate::words::gathered::Gathered;
 
 pub(super) fn leader(asked: &Asked<'_>) -> Fields {
     let Some(member) = &asked.facts().member else {
@@ -29,16 +32,30 @@ pub(super) fn leader(asked: &Asked<'_>) -> Fields {
     }
 }
 
-/// Who observes and has everything as it comes; only a leader knows.
+/// Who observes and has everything as it comes; only whom they learn from knows.
 pub(super) fn observers(asked: &Asked<'_>) -> Fields {
     let gathered = asked.of_all();
     let learners = gathered.peer().map(|peer| peer.learners.as_slice()).unwrap_or_default();
-    let observers: Vec<Fields> = learners
-        .iter()
-        .filter(|learner| learner.observes && learner.in_step)
-        .map(|learner| fields! { "remote_socket_address": learner.from.as_str(), "sid": learner.id.0 })
-        .collect();
+    let observers = learners.iter().filter(|learner| learner.observes && learner.in_step);
+    let observers: Vec<Fields> = observers.map(|observer| self::observer(&gathered, observer)).collect();
     fields! { "synced_observers": observers.len(), "observers": Json::list(observers) }
+}
+
+fn observer(gathered: &Gathered, observer: &LearnerReport) -> Fields {
+    let traffic = &observer.traffic;
+    let (pieces, bytes) = observer.queued;
+    let established = gathered.wall_at(traffic.since).duration_since(UNIX_EPOCH).unwrap_or_default();
+    fields! {
+        "remote_socket_address": observer.from.as_str(),
+        "sid": observer.id.0,
+        "established": u64::try_from(established.as_millis()).unwrap_or(u64::MAX),
+        "queued_packets": pieces,
+        "queued_packets_size": bytes,
+        "packets_received": traffic.received,
+        "packets_sent": traffic.sent,
+        "requests": traffic.requests,
+        "last_zxid": traffic.last_zxid.map_or(-1, |zxid| zxid.0),
+    }
 }
 
 pub(super) fn voting_view(asked: &Asked<'_>) -> Fields {

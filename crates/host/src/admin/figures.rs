@@ -13,7 +13,7 @@ use super::json::{Fields, Json, fields};
 use crate::words::directories::Sizes;
 use crate::words::environment::Memory;
 use crate::words::gathered::Gathered;
-use crate::words::metrics;
+use crate::words::gauges;
 use crate::words::mntr::mntr;
 use crate::words::numbers::average;
 use crate::words::server::mode_name;
@@ -97,7 +97,7 @@ pub(super) fn server_stats(asked: &Asked<'_>) -> Fields {
 
 /// The fields that `stats` has, too.
 pub(super) fn of_server(asked: &Asked<'_>, gathered: &Gathered) -> Fields {
-    let responses = metrics::response_size(gathered);
+    let responses = gauges::response_size(gathered);
     let responses = responses.map(|size| [size.last, size.min, size.max].map(|bytes| bytes as usize));
     let mut fields = fields! {
         "version": asked.facts().version.as_str(),
@@ -135,7 +135,7 @@ fn stats(asked: &Asked<'_>, gathered: &Gathered, responses: Option<[usize; 3]>) 
         "auth_failed_count": gathered.sum(|counters| counters.auth_failed),
         "non_mtlsremote_conn_count": 0,
         "non_mtlslocal_conn_count": 0,
-        "uptime": metrics::up_ms(gathered),
+        "uptime": gauges::up_ms(gathered),
     }
 }
 

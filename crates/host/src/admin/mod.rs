@@ -3,32 +3,42 @@
 //! ```text
 //! GET /commands            every command, as links
 //! GET /commands/NAME?k=v   its answer; 200, whatever it is
+//! GET /commands/snapshot   a snapshot's file; POST /commands/restore: the way back. Not for everybody
 //! GET /livez, /readyz      200 or 503: this process runs; it serves clients, in step with a quorum
 //! ```
 //!
 //! **Source.** Apache ZooKeeper 3.9.5: its paths, names, fields, status codes and layout, which probes search for
 //! words. `livez` and `readyz` are ours. A thread of its own runs this, so that whoever asks holds up nobody else.
 
+mod access;
 mod commands;
 mod ensemble;
 mod figures;
+mod file_body;
 mod json;
+mod limiter;
 mod sessions;
+mod transfers;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::Router;
+use std::sync::Arc;
+
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use axum::{Extension, Router};
 use zoorum_config::Admin;
 
 use json::{Json, fields};
+use transfers::Transfer;
+pub(crate) use transfers::{Limits, Transfers};
 
-use crate::http;
+use crate::http::{self, Caller};
 use crate::words::Sources;
 
 /// What a probe is told that finds nothing wrong.
@@ -39,10 +49,11 @@ const WELL: &str = "ok\n";
 /// # Errors
 ///
 /// When the address cannot be listened on, or the system has no thread to spare.
-pub(crate) fn start(config: &Admin, sources: Sources) -> io::Result<SocketAddr> {
+pub(crate) fn start(config: &Admin, sources: Sources, transfers: Transfers) -> io::Result<SocketAddr> {
     let url = format!("/{}", config.command_url.trim_matches('/'));
     let address = (config.server_address.as_str(), config.server_port);
-    let bound = http::serve("admin", address, config.idle_timeout, router(&url, sources))?;
+    let server = AdminServer { sources, transfers: Arc::new(transfers) };
+    let bound = http::serve("admin", address, config.idle_timeout, router(&url, server))?;
     tracing::info!(
         "Started AdminServer on address {}, port {} and command URL {}",
         config.server_address,
@@ -52,14 +63,21 @@ pub(crate) fn start(config: &Admin, sources: Sources) -> io::Result<SocketAddr> 
     Ok(bound)
 }
 
-fn router(url: &str, sources: Sources) -> Router {
+/// What answers come from.
+#[derive(Clone)]
+struct AdminServer {
+    sources: Sources,
+    transfers: Arc<Transfers>,
+}
+
+fn router(url: &str, server: AdminServer) -> Router {
     Router::new()
         .route(url, any(list))
         .route(&format!("{url}/"), any(list))
         .route(&format!("{url}/{{*name}}"), any(command))
         .route("/livez", any(|| async { WELL }))
         .route("/readyz", any(ready))
-        .with_state(sources)
+        .with_state(server)
 }
 
 /// Every command, as links.
@@ -68,30 +86,44 @@ async fn list(method: Method) -> Response {
         return refusal;
     }
     let link = |name| format!("<a href=\"/commands/{name}\">{name}</a>\n<br/>\n");
-    let mut response = commands::names().map(link).collect::<String>().into_response();
+    let mut response = commands::names().into_iter().map(link).collect::<String>().into_response();
     response.headers_mut().remove(header::CONTENT_TYPE); // the original tells none
     response
 }
 
 async fn command(
-    State(sources): State<Sources>,
+    State(AdminServer { sources, transfers }): State<AdminServer>,
+    Extension(Caller(from)): Extension<Caller>,
     method: Method,
     Path(name): Path<String>,
     Query(parameters): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Response {
     if let Some(refusal) = refuse(&method) {
         return refusal;
     }
-    if method == Method::POST {
-        let error = format!("{name} is asked for by GET");
-        return in_json(
-            StatusCode::METHOD_NOT_ALLOWED,
-            &Json::from(fields! { "command": name, "error": error }),
-        );
+    let transfer = Transfer::of(&name);
+    if let Some(refusal) = refuse_wrong_method(&method, &name, transfer) {
+        return refusal;
     }
     let mut first_of_each = BTreeMap::new();
     for (name, value) in parameters {
         first_of_each.entry(name).or_insert(value);
+    }
+    if let Some(transfer) = transfer {
+        let from = access::origin(&headers, from, transfers.believes_proxies);
+        if let Some(refusal) = turn_away(&sources, transfer, &headers, from) {
+            return refusal;
+        }
+        return match transfer {
+            Transfer::Restore => transfers::restore(transfers, body).await,
+            Transfer::Snapshot => {
+                let streams = first_of_each.get("streaming");
+                let streams = streams.is_none_or(|value| value.eq_ignore_ascii_case("true"));
+                transfers::snapshot(transfers, streams).await
+            }
+        };
     }
     // Threads are asked, which may take a while to answer.
     let answer =
@@ -102,8 +134,27 @@ async fn command(
     }
 }
 
-async fn ready(State(sources): State<Sources>) -> (StatusCode, &'static str) {
-    if commands::is_ready(&sources) {
+/// A server that serves nobody, and whoever may not.
+fn turn_away(sources: &Sources, transfer: Transfer, headers: &HeaderMap, from: IpAddr) -> Option<Response> {
+    if !commands::serves(sources) {
+        return Some(transfer.answer(StatusCode::OK, Vec::new(), Some(commands::NOT_SERVING.to_owned())));
+    }
+    let refused = access::admit(sources.reporter.shared(), headers, from).err()?;
+    Some(transfer.answer(refused.status(), Vec::new(), Some(refused.text().to_owned())))
+}
+
+fn refuse_wrong_method(method: &Method, name: &str, transfer: Option<Transfer>) -> Option<Response> {
+    let wanted = if transfer == Some(Transfer::Restore) { "POST" } else { "GET" };
+    if (*method == Method::POST) == (wanted == "POST") {
+        return None;
+    }
+    let error = format!("{name} is asked for by {wanted}");
+    let answer = Json::from(fields! { "command": name, "error": error });
+    Some(in_json(StatusCode::METHOD_NOT_ALLOWED, &answer))
+}
+
+async fn ready(State(server): State<AdminServer>) -> (StatusCode, &'static str) {
+    if commands::is_ready(&server.sources) {
         (StatusCode::OK, WELL)
     } else {
         (

@@ -11,7 +11,7 @@
 //! **Promise.** A terminal that nobody reads or a full disk never holds up the thread that has something to
 //! say: when an output's queue is full, lines are dropped, and their number is written once it drains.
 
-pub(crate) mod dates;
+pub mod dates;
 mod lines;
 mod outputs;
 mod rolling;

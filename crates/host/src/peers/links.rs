@@ -124,10 +124,9 @@ impl Links {
         true
     }
 
-    /// Bytes that wait on a link.
-    #[cfg(test)]
-    pub(super) fn queued(&self, id: LinkId) -> usize {
-        self.by_id.get(&id).map_or(0, |link| link.output.queued())
+    /// Pieces that wait on a link, and their bytes.
+    pub(super) fn queued(&self, id: LinkId) -> (usize, usize) {
+        self.by_id.get(&id).map_or((0, 0), |link| (link.output.pieces(), link.output.queued()))
     }
 
     /// Whether any link can be read from or written to without the system's saying so.

@@ -279,6 +279,11 @@ impl PeerSockets {
         self.events.push(LinkEvent::Closed { link, reason });
     }
 
+    /// Pieces that wait to be written on a link, and their bytes.
+    pub(crate) fn queued(&self, link: LinkId) -> (usize, usize) {
+        self.links.queued(link)
+    }
+
     /// What other threads ring when they have something for the thread that polls.
     pub(crate) fn bell(&self) -> Arc<Bell> {
         Arc::clone(&self.bell)

@@ -62,6 +62,11 @@ impl Output {
         self.queued
     }
 
+    /// How many pieces that is.
+    pub(super) fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }

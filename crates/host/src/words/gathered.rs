@@ -5,7 +5,9 @@ use std::time::SystemTime;
 
 use zoorum_proto::{SessionId, Zxid, path};
 use zoorum_server::histogram::Histogram;
+use zoorum_server::latencies::Latencies;
 use zoorum_server::replica::{ReplicaReport, Standing};
+use zoorum_server::stages::Stage;
 use zoorum_server::time::Monotonic;
 use zoorum_server::worker::{ConnectionReport, Counters, LatencyReport, WorkerReport};
 use zoorum_tree::Tree;
@@ -137,6 +139,18 @@ impl Gathered {
     pub(crate) fn histogram(&self, of: impl Fn(&Counters) -> &Histogram) -> Histogram {
         let all = self.workers.iter().map(|worker| of(&worker.counters));
         all.fold(Histogram::default(), |merged, histogram| merged.merged(histogram))
+    }
+
+    /// What a stage took of the writes of this server's clients, in ms.
+    pub(crate) fn stage(&self, stage: Stage) -> Histogram {
+        let all = self.workers.iter().map(|worker| worker.counters.stages.of(stage).ms);
+        all.fold(Histogram::default(), |merged, histogram| merged.merged(&histogram))
+    }
+
+    /// The same of what is counted in buckets.
+    pub(crate) fn latencies(&self, of: impl Fn(&Counters) -> Latencies) -> Latencies {
+        let all = self.workers.iter().map(|worker| of(&worker.counters));
+        all.fold(Latencies::default(), |merged, latencies| merged.merged(&latencies))
     }
 
     /// How long requests took.

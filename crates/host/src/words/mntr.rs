@@ -42,12 +42,14 @@ fn metrics(gathered: &Gathered) -> String {
         }
     }
     metrics.counters.iter().for_each(|(name, value)| line(&mut text, name, value));
+    for set in &metrics.counter_sets {
+        set.by_key.iter().for_each(|(key, value)| line(&mut text, &format!("{key}_{}", set.name), value));
+    }
     metrics.summaries.iter().for_each(|(name, summary)| basic(&mut text, name, summary));
     metrics.advanced.iter().for_each(|(name, summary)| advanced(&mut text, name, summary));
-    for learner in gathered.peer().into_iter().flat_map(|peer| &peer.learners) {
-        // What goes to a learner is written at once: nothing waits in a queue of its own.
-        basic(&mut text, &format!("{}_learner_handler_qp_size", learner.id), &Summary::default());
-        advanced(&mut text, &format!("{}_learner_handler_qp_time_ms", learner.id), &Summary::default());
+    for set in &metrics.sets {
+        let form = if set.has_quantiles { advanced } else { basic };
+        set.by_key.iter().for_each(|(key, summary)| form(&mut text, &format!("{key}_{}", set.name), summary));
     }
     text
 }
@@ -89,7 +91,7 @@ mod tests {
     use zoorum_server::replica::{ReplicaReport, Standing};
     use zoorum_server::time::Monotonic;
     use zoorum_server::worker::WorkerReport;
-    use zoorum_zab::{LearnerReport, PeerCounters, PeerReport};
+    use zoorum_zab::{LearnerReport, LinkId, PeerCounters, PeerReport, Traffic};
 
     use super::super::gathered::QuotaReport;
     use super::*;
@@ -138,6 +140,9 @@ mod tests {
         let expected = "zk_peer_state=observing - broadcast zk_observer_master_id=3 zk_quorum_size=3";
         assert_eq!(extra(Mode::Observer, observing, Vec::new()), expected);
         let learner = |id, observes, in_step| LearnerReport {
+            link: LinkId(1),
+            traffic: Traffic::since(Monotonic::default()),
+            queued: (0, 0),
             id: ServerId(id),
             from: "10.0.0.1:40000".to_owned(),
             observes,
@@ -164,7 +169,7 @@ mod tests {
         let mut worker = WorkerReport::default();
         worker.counters.latency.total_ms = 206;
         worker.counters.latency.count = 240;
-        worker.counters.events = [0, 0, 3, 0];
+        worker.counters.watchers[2].observe(3);
         worker.watches = 4;
         let mut gathered = Gathered { workers: vec![worker.clone(), worker], ..Gathered::default() };
         gathered.tree.quotas =
@@ -176,7 +181,8 @@ mod tests {
             ("zk_watch_count", "8"),
             ("zk_last_client_response_size", "-1"),
             ("zk_sum_node_changed_watch_count", "6"),
-            ("zk_avg_node_changed_watch_count", "1.0"),
+            ("zk_avg_node_changed_watch_count", "3.0"),
+            ("zk_cnt_node_changed_watch_count", "2"),
             ("zk_avg_fsynctime", "5.5"),
             ("zk_max_fsynctime", "8"),
             ("zk_avg_snapshottime", "0.0"),

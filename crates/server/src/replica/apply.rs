@@ -8,9 +8,11 @@ use zoorum_zab::Entry;
 
 use super::report::age_ms;
 use super::sessions::Holder;
+use super::tally::touched;
 use super::{Answer, Asker, InFlight, Read, Replica, local, reply};
 use crate::frame;
 use crate::message::{Address, Outcome, Outcomes, TreeChange};
+use crate::time::Monotonic;
 use crate::view::View;
 
 /// A digest is kept for every change whose zxid is a multiple of this.
@@ -54,7 +56,7 @@ impl Replica {
         let start = outcomes.bytes.len();
         let err = read.map_or(0, |read| {
             let view = View { tree, rules: &self.settings.rules, identity: &read.identity };
-            view.reply(read.xid, read.op, &read.body, &mut outcomes.bytes)
+            view.reply(read.xid, read.op, &read.body, &mut outcomes.bytes, &mut self.traffic.read)
         });
         push_reply(outcomes, address, start, err, false);
         outcomes.bytes.len() - start
@@ -64,12 +66,16 @@ impl Replica {
     fn apply_next(&mut self, tree: &mut Tree, watching: &[bool]) -> usize {
         let Entry { zxid, payload } = self.unapplied.pop_front().expect("there is a change to apply");
         let txn = Txn::from_bytes(&payload).expect("what is logged was encoded by us, or read when it came");
-        let asker = self.take_asker(zxid, &txn);
+        let (asker, taken) = self.take_asker(zxid, &txn);
         self.audit_session_end(tree, &txn);
-        let applied = tree.apply(&txn, &mut |change| tell_watchers(&mut self.outcomes, watching, &change));
+        let applied = tree.apply(&txn, &mut |change| {
+            self.traffic.written.on_write(change.path, change.written);
+            tell_watchers(&mut self.outcomes, watching, &change);
+        });
         self.counters.commits += 1;
-        if self.order.peer().is_some() {
-            self.counters.propagation.observe(age_ms(self.member.heard_at(), txn.header.time));
+        self.counters.propagation.observe(age_ms(self.member.heard_at(), txn.header.time));
+        if !self.passes_on() {
+            self.counters.touched_applied += touched(&txn.body);
         }
         self.order.on_applied(zxid);
         self.check_digest(tree, zxid, &applied);
@@ -78,6 +84,8 @@ impl Replica {
         }
         match &asker {
             Asker::Client { address, session, op, xid, is_denied } => {
+                let stamps = self.passages.stamps(zxid, taken, self.passes_on());
+                self.outcomes[usize::from(address.worker.0)].stamp(Some(stamps));
                 let outcome = local::explained(&applied.outcome, *is_denied);
                 self.reply(*address, *session, *op, *xid, &txn, &outcome);
             }
@@ -101,19 +109,20 @@ impl Replica {
     }
 
     /// Whoever waits for this change. A leader's own clients are known by its place. A learner's are asked for in
-    /// order, and known by session and xid; what the leader does on its own has xid 0.
-    fn take_asker(&mut self, zxid: Zxid, txn: &Txn<'_>) -> Asker {
+    /// order, and known by session and xid; what the leader does on its own has xid 0. With whoever asked comes when
+    /// that was taken up.
+    fn take_asker(&mut self, zxid: Zxid, txn: &Txn<'_>) -> (Asker, Monotonic) {
         let is_next = match self.in_flight.front() {
             Some(InFlight::Txn { zxid: Some(place), .. }) => *place == zxid,
-            Some(InFlight::Txn { zxid: None, asker }) => asker.asked_for(txn),
+            Some(InFlight::Txn { zxid: None, asker, .. }) => asker.asked_for(txn),
             Some(InFlight::Answer { .. }) | None => false,
         };
         match self.in_flight.front_mut() {
             Some(InFlight::Txn { .. }) if is_next => match self.in_flight.pop_front() {
-                Some(InFlight::Txn { asker, .. }) => asker,
+                Some(InFlight::Txn { asker, taken, .. }) => (asker, taken),
                 _ => unreachable!("the front was looked at"),
             },
-            _ => Asker::Nobody,
+            _ => (Asker::Nobody, Monotonic::default()),
         }
     }
 
@@ -194,6 +203,7 @@ impl Replica {
 
     fn give_answer(&mut self, tree: &Tree, address: Address, xid: Xid, answer: &Answer) {
         let outcomes = &mut self.outcomes[usize::from(address.worker.0)];
+        outcomes.stamp(None);
         let (start, zxid) = (outcomes.bytes.len(), tree.last_zxid());
         let err = match answer {
             Answer::Refused(code) => {

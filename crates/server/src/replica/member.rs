@@ -259,6 +259,7 @@ impl Replica {
     /// Deals with what the protocol asks for.
     pub(super) fn act(&mut self, tree: &Tree, now: Now) {
         self.member.heard_at = now.wall;
+        self.passages.on_heard(now.monotonic, self.order.may_apply());
         loop {
             let actions = self.order.peer_mut().map(Peer::take_actions).unwrap_or_default();
             if actions.is_empty() {
@@ -405,7 +406,7 @@ impl Replica {
                 }
                 let is_denied = before == Before::Denied;
                 let asker = Asker::Client { address, session, op, xid, is_denied };
-                InFlight::Txn { zxid: None, asker }
+                InFlight::Txn { zxid: None, asker, taken: now.monotonic }
             }
         };
         self.in_flight.push_back(waiting);
@@ -427,7 +428,7 @@ impl Replica {
     }
 
     fn pass_on_opening(&mut self, now: Now, session: SessionId, timeout_ms: i32, asker: Asker) {
-        self.in_flight.push_back(InFlight::Txn { zxid: None, asker });
+        self.in_flight.push_back(InFlight::Txn { zxid: None, asker, taken: now.monotonic });
         let body = timeout_ms.to_vec().into();
         let request = ForwardedRequest { session, xid: Xid(0), op: OpCode::CreateSession as i32, body };
         self.forward(now.monotonic, &request, &Identity::from([]));

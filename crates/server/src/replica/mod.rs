@@ -14,14 +14,17 @@ mod containers;
 mod local;
 mod member;
 mod order;
+mod passages;
 mod propose;
 mod reads;
 mod reply;
 mod report;
 mod requests;
+mod restored;
 mod service;
 mod sessions;
 mod snapshots;
+mod tally;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,8 +45,12 @@ use containers::Containers;
 pub use member::Effect;
 use member::Membership;
 use order::Order;
+use passages::Passages;
 use reads::{Read, Reads};
-pub use report::{Mode, ProposalSizes, ReplicaCounters, ReplicaReport, SessionReport, Standing};
+pub use report::{
+    Mode, ProposalSizes, ReplicaCounters, ReplicaReport, ReplicaTraffic, SessionReport, Standing,
+};
+pub use restored::NotRestorable;
 use sessions::{Holder, Sessions};
 use snapshots::SnapshotSchedule;
 
@@ -120,8 +127,8 @@ enum Asker {
 /// Something that waits its turn to be answered.
 #[derive(Debug)]
 enum InFlight {
-    /// A change, at this place in history; without one, the leader is yet to give it its place.
-    Txn { zxid: Option<Zxid>, asker: Asker },
+    /// A change, at this place in history; without one, the leader is yet to give it its place. It was taken up then.
+    Txn { zxid: Option<Zxid>, asker: Asker, taken: Monotonic },
     /// A request that changes nothing: a frame whose header's zxid is filled in when its turn comes. That can be
     /// when the leader says so.
     Answer { address: Address, xid: Xid, answer: Answer, from_leader: bool },
@@ -150,11 +157,14 @@ pub struct Replica {
     fresh: Fresh,
     /// Handed to the host, to be logged, and not yet applied.
     unapplied: VecDeque<Entry>,
+    passages: Passages,
     outcomes: Vec<Outcomes>,
     reads: Reads,
     snapshots: SnapshotSchedule,
     containers: Containers,
     counters: ReplicaCounters,
+    /// What was written, and what was read between writes.
+    traffic: ReplicaTraffic,
     /// Sessions whose time was up, with their timeouts, until the host asks.
     expired: Vec<(SessionId, Duration)>,
     auditor: Option<Auditor>,
@@ -179,11 +189,13 @@ impl Replica {
             in_flight: VecDeque::new(),
             fresh: Fresh::default(),
             unapplied: VecDeque::new(),
+            passages: Passages::default(),
             outcomes: std::iter::repeat_with(Outcomes::default).take(workers).collect(),
             reads: Reads::default(),
             snapshots: SnapshotSchedule::new(settings.snapshots.clone(), Chance::new(seed)),
             containers: Containers::new(settings.containers.clone(), now.monotonic),
             counters: ReplicaCounters::default(),
+            traffic: ReplicaTraffic::default(),
             expired: Vec::new(),
             auditor: None,
             sessions: Sessions::new(settings.tick, settings.server_id, now),
@@ -268,6 +280,7 @@ impl Replica {
         if entries.is_empty() {
             return None;
         }
+        self.passages.on_logged(now, &entries);
         self.unapplied.extend(entries.iter().cloned());
         Some(Proposals(entries.into()))
     }
@@ -287,6 +300,7 @@ impl Replica {
 
     /// The log now keeps everything up to `through` across a power cut.
     pub fn on_synced(&mut self, tree: &Tree, now: Now, through: Zxid) {
+        self.passages.on_synced(now, through, &mut self.counters);
         self.order.on_synced(now.monotonic, through);
         self.act(tree, now);
     }
@@ -325,7 +339,11 @@ impl Replica {
     /// What a worker is to be told since the last call. Changes of the tree are among it, so it must reach
     /// the worker before the worker sees the tree again.
     pub fn take_outcomes(&mut self, worker: WorkerId) -> Outcomes {
-        std::mem::take(&mut self.outcomes[usize::from(worker.0)])
+        let mut outcomes = std::mem::take(&mut self.outcomes[usize::from(worker.0)]);
+        for (_, stamps) in &mut outcomes.stamps {
+            stamps.iter_mut().for_each(|stamps| stamps.applied = self.passages.applied_at());
+        }
+        outcomes
     }
 
     /// Whether enough has changed that the host should roll the log and write a snapshot. Answers yes once.

@@ -1,11 +1,12 @@
 //! From requests to proposals.
 
 use zoorum_proto::connect::ReadOnly;
-use zoorum_proto::{ErrorCode, SessionId, Txn, TxnHeader, WallClock, WriteOp, Xid, Zxid};
+use zoorum_proto::{ErrorCode, SessionId, Txn, TxnHeader, WriteOp, Xid, Zxid};
 use zoorum_tree::{Prepared, Requester, Tree};
 
 use super::local::Before;
 use super::sessions::Holder;
+use super::tally::{over_quota, touched};
 use super::{Answer, Asker, InFlight, Now, Replica};
 use crate::message::{Address, Identity};
 
@@ -52,14 +53,17 @@ impl Replica {
         }
         let rules = &self.settings.rules;
         let prepared = self.pending.prep(tree, rules, &requester, op, zxid, now.wall);
-        self.propose(zxid, session, xid, now.wall, prepared, asker);
+        if let Some(path) = over_quota(op, &prepared.body) {
+            self.traffic.over_quota.on_write(path, 0);
+        }
+        self.propose(zxid, session, xid, now, prepared, asker);
     }
 
     /// Refuses what a learner passed on and cannot be read.
     pub(super) fn refuse_unreadable(&mut self, tree: &Tree, now: Now, session: SessionId, xid: Xid) {
         let zxid = self.order.next_place();
         let prepared = self.pending.prep_unreadable(tree, &self.settings.rules);
-        self.propose(zxid, session, xid, now.wall, prepared, Asker::Nobody);
+        self.propose(zxid, session, xid, now, prepared, Asker::Nobody);
     }
 
     pub(super) fn open_session(
@@ -85,7 +89,7 @@ impl Replica {
     ) {
         let zxid = self.order.next_place();
         let prepared = self.pending.prep_create_session(tree, &self.settings.rules, timeout_ms);
-        self.propose(zxid, session, Xid(0), now.wall, prepared, asker);
+        self.propose(zxid, session, Xid(0), now, prepared, asker);
     }
 
     /// Ends a session, at its client's wish or because its time is up.
@@ -100,13 +104,13 @@ impl Replica {
         let zxid = self.order.next_place();
         self.sessions.set_closing(session);
         let prepared = self.pending.prep_close_session(tree, &self.settings.rules, session, zxid);
-        self.propose(zxid, session, xid, now.wall, prepared, asker);
+        self.propose(zxid, session, xid, now, prepared, asker);
     }
 
     pub(super) fn delete_container(&mut self, tree: &Tree, now: Now, path: &str) {
         let zxid = self.order.next_place();
         let prepared = self.pending.prep_delete_container(tree, &self.settings.rules, path, zxid);
-        self.propose(zxid, SessionId::NONE, Xid(0), now.wall, prepared, Asker::Nobody);
+        self.propose(zxid, SessionId::NONE, Xid(0), now, prepared, Asker::Nobody);
     }
 
     fn propose(
@@ -114,14 +118,15 @@ impl Replica {
         zxid: Zxid,
         session: SessionId,
         cxid: Xid,
-        time: WallClock,
+        now: Now,
         prepared: Prepared<'_>,
         asker: Asker,
     ) {
-        let header = TxnHeader { session, cxid, zxid, time, kind: prepared.body.kind() as i32 };
+        let header = TxnHeader { session, cxid, zxid, time: now.wall, kind: prepared.body.kind() as i32 };
+        self.counters.touched += touched(&prepared.body);
         let length = self.fresh.push(&Txn { header, body: prepared.body, digest: prepared.digest });
         self.snapshots.on_logged(length);
-        self.in_flight.push_back(InFlight::Txn { zxid: Some(zxid), asker });
+        self.in_flight.push_back(InFlight::Txn { zxid: Some(zxid), asker, taken: now.monotonic });
         self.counters.proposals += 1;
     }
 

@@ -10,6 +10,7 @@ use super::sessions::Holder;
 use crate::histogram::Histogram;
 use crate::message::Address;
 use crate::time::Monotonic;
+use crate::traffic::Traffic;
 
 /// Everything the replica counts.
 #[derive(Clone, Debug, Default)]
@@ -30,10 +31,33 @@ pub struct ReplicaCounters {
     pub propagation: Histogram,
     /// From a leader's decision to its arrival here, in ms, likewise.
     pub arrival: Histogram,
+    /// How many changes were synced together.
+    pub batch_sizes: Histogram,
+    /// From a leader's decision to this server's log, in ms. By wall clocks, perhaps of two machines.
+    pub acknowledgement: Histogram,
+    /// How many things each letter from a worker asked for.
+    pub letter_sizes: Histogram,
+    /// Znodes that the changes decided here touch, each time.
+    pub touched: u64,
+    /// The same of those that are applied.
+    pub touched_applied: u64,
+    /// How long it took from a change's way to the log until that kept it, in ms.
+    pub sync_times: Histogram,
     /// Sessions that learners asked about, while this server led.
     pub revalidations: u64,
     /// Sessions about which a leader was asked.
     pub revalidations_asked: u64,
+}
+
+/// Bytes by namespace.
+#[derive(Clone, Debug, Default)]
+pub struct ReplicaTraffic {
+    /// Read between two writes of one connection; workers count all other reads.
+    pub read: Traffic,
+    /// Written by changes that were applied.
+    pub written: Traffic,
+    /// Refused because of a quota, once for each request.
+    pub over_quota: Traffic,
 }
 
 /// Sizes of changes, in bytes.
@@ -104,6 +128,8 @@ pub struct SessionReport {
 pub struct ReplicaReport {
     /// What it counts.
     pub counters: ReplicaCounters,
+    /// What was written and read.
+    pub traffic: ReplicaTraffic,
     /// Open sessions.
     pub sessions: Vec<SessionReport>,
     /// Changes and requests without an answer.
@@ -133,6 +159,13 @@ impl Replica {
         Standing { mode, proposal_sizes: self.counters.proposal_sizes, begins_with }
     }
 
+    /// Starts counting anew what passes on the connections of observers.
+    pub fn reset_observers(&mut self) {
+        if let Some(peer) = self.order.peer_mut() {
+            peer.reset_observers();
+        }
+    }
+
     /// Tells of itself.
     pub fn report(&self) -> ReplicaReport {
         let sessions = self.sessions.iter().map(|(session, state)| SessionReport {
@@ -147,6 +180,7 @@ impl Replica {
         });
         ReplicaReport {
             counters: self.counters.clone(),
+            traffic: self.traffic.clone(),
             sessions: sessions.collect(),
             in_flight: self.in_flight.len(),
             committed: self.order.may_apply(),
@@ -156,6 +190,8 @@ impl Replica {
 
     /// Starts counting anew: what `srst` resets. Digests stay, they are no count.
     pub fn reset_counters(&mut self) {
+        let ReplicaTraffic { read, written, over_quota } = &mut self.traffic;
+        [read, written, over_quota].into_iter().for_each(Traffic::reset);
         let digests = std::mem::take(&mut self.counters.digests);
         self.counters = ReplicaCounters { digests, ..ReplicaCounters::default() };
     }

@@ -13,6 +13,7 @@ impl Replica {
         if self.service().is_none_or(|service| service.era != requests.era) {
             return; // asked in a time of service that is over: the connections are closed
         }
+        self.counters.letter_sizes.observe(requests.items.len() as u64);
         for request in &requests.items {
             match request {
                 Request::Write { connection, session, xid, op, body, identity } => {

@@ -61,6 +61,7 @@ impl Replica {
 
     /// To be called once what is committed has been applied: service begins when the tree has all it must.
     pub fn on_round(&mut self, tree: &Tree, now: Now) {
+        self.passages.on_applied(now.monotonic);
         self.leave_before_the_last_place(tree, now);
         let Some(peer) = self.order.peer() else { return };
         if peer.part().serves() && !self.serves() && tree.last_zxid() >= self.member.serves_from {
@@ -106,13 +107,14 @@ impl Replica {
         self.sessions.begin_anew(now.monotonic, self.order.decides(), tree);
     }
 
-    fn end_service(&mut self) {
+    pub(super) fn end_service(&mut self) {
         self.member.early.clear();
         self.member.asking.clear();
         self.member.synced = 0;
         self.member.serving = Serving::Nobody;
         self.fresh = Fresh::default();
         self.in_flight.clear();
+        self.passages.forget();
         self.reads = reads::Reads::default();
         self.pending = Pending::new(self.member.seed);
         self.tell_workers();

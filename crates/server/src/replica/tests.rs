@@ -1,7 +1,9 @@
 //! Conversations with a replica: requests, the log's word, and what is told to workers.
 
 mod ensemble;
+mod restored;
 mod roles;
+mod times;
 
 use std::sync::Arc;
 use std::time::Duration;

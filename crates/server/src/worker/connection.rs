@@ -23,8 +23,8 @@ use crate::view::View;
 pub(super) enum Phase {
     /// Nothing but perhaps half a packet has come.
     Handshake,
-    /// The replica is asked for the session; what follows waits.
-    Connecting,
+    /// The replica is asked for the session, for a new one since then; what follows waits.
+    Connecting { new_since: Option<Monotonic> },
     /// The session is this connection's.
     Established { session: SessionId, timeout_ms: i32 },
     /// A four-letter word waits for its answer.

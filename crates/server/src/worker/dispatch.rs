@@ -13,6 +13,7 @@ use crate::auth::{Authenticated, authenticate};
 use crate::frame::{frame, refusal};
 use crate::gate::LargeRequest;
 use crate::message::{ConnectionId, Request};
+use crate::slow::SlowOperation;
 use crate::time::Monotonic;
 use crate::view::watch_asked;
 
@@ -30,7 +31,7 @@ impl Worker {
             let rest = &bytes[used..];
             let is_paused = connection.paused;
             match connection.phase {
-                Phase::Connecting | Phase::Command => break,
+                Phase::Connecting { .. } | Phase::Command => break,
                 Phase::Handshake => {
                     if let Some(taken) = self.try_command(id, rest) {
                         return used + taken;
@@ -115,8 +116,13 @@ impl Worker {
     fn on_auth(&mut self, id: ConnectionId, xid: Xid, body: &[u8]) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let verdict = match AuthPacket::from_bytes(body) {
-            Ok(packet) => {
-                authenticate(&self.settings.auth, &packet.scheme, packet.auth, connection.peer.ip())
+            Ok(AuthPacket { scheme, auth, .. }) => {
+                let verdict = authenticate(&self.settings.auth, &scheme, auth, connection.peer.ip());
+                if scheme == "ensemble" {
+                    let claims = auth.is_some_and(|name| !name.is_empty());
+                    self.counters.ensemble.count(claims, verdict != Authenticated::Refused);
+                }
+                verdict
             }
             Err(_) => return self.close(id),
         };
@@ -298,6 +304,7 @@ impl Worker {
             tree,
             rules: &self.settings.rules,
             watches: &mut self.watches,
+            traffic: &mut self.traffic,
             work: &mut self.turn_work,
             id,
         };
@@ -305,7 +312,13 @@ impl Worker {
         let length = connection.output.bytes().len() - before;
         self.turn_work += length;
         connection.stats.answered(op, xid, tree.last_zxid(), now, asked);
-        self.counters.answered(op, length, now.since(asked), 0);
+        let took = now.since(asked);
+        self.counters.answered(op, length, took, 0);
+        if self.slow.is_slow(took) {
+            let (session, zxid) = (connection.session(), tree.last_zxid());
+            let operation = SlowOperation { session, xid, op, zxid, err: 0, took, stages: None };
+            self.on_slow(now, operation);
+        }
         self.mark_dirty(id);
         if !goes_on {
             self.close(id);

@@ -67,6 +67,7 @@ impl Worker {
         self.counters.token_deficit.observe(missing);
         self.counters.connect_requests += 1;
         let Some(service) = self.service else {
+            self.counters.not_served += 1;
             return self.close(id); // nobody leads; the client must ask another server, or later
         };
         if service.read_only && request.read_only != Some(ReadOnly(true)) {
@@ -78,7 +79,8 @@ impl Worker {
         }
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.read_only = request.read_only;
-        connection.phase = Phase::Connecting;
+        let is_new = request.session == SessionId::NONE;
+        connection.phase = Phase::Connecting { new_since: is_new.then_some(now) };
         let session = (request.session != SessionId::NONE).then_some(request.session);
         if service.read_only && session.is_some_and(|session| tree.session_timeout(session).is_some()) {
             return self.close(id); // who has a leader knows better whether it lives
@@ -113,6 +115,9 @@ impl Worker {
             // The client hung up meanwhile: its session lives on without a connection.
             return self.requests.items.push(Request::Gone { connection: id, session });
         };
+        if let Phase::Connecting { new_since: Some(asked_at) } = connection.phase {
+            self.counters.session_opened(now.since(asked_at));
+        }
         connection.phase = Phase::Established { session, timeout_ms };
         connection.heard_at = now;
         connection.stats.sent += 1;

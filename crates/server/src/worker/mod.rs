@@ -4,6 +4,7 @@
 //! collects: [`Worker::take_requests`] for the replica, [`Worker::take_dirty`] for the sockets. Watch tables
 //! are the worker's own, so that setting a watch takes no lock and fan-out runs on every core.
 
+mod answers;
 mod connection;
 mod dispatch;
 mod handshake;
@@ -17,18 +18,21 @@ mod watches;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use zoorum_proto::ReadOp;
-use zoorum_proto::op::OpClass;
 use zoorum_tree::{Tree, WatchTable};
 
 use crate::gate::Gate;
 use crate::message::{ConnectionId, Outcome, Outcomes, Request, Requests, Service, WorkerId};
 use crate::settings::Settings;
+use crate::slow::{Slow, SlowLog};
 use crate::time::Monotonic;
-use crate::view::watch_left;
+use crate::traffic::Traffic;
+use answers::Reply;
 use connection::{Asked, Connection, Output, Phase, Waiting};
-pub use report::{ConnectionReport, Counters, LatencyReport, ResponseSize, WatchReport, WorkerReport};
+pub use report::{
+    ConnectionReport, Counters, EnsembleClaims, LatencyReport, ResponseSize, WatchReport, WorkerReport,
+};
 use table::Table;
 
 /// Bytes waiting to be sent to a client above which we stop reading from it.
@@ -88,6 +92,9 @@ pub struct Worker {
     /// The server ends: clients are let go.
     is_leaving: bool,
     counters: report::Counters,
+    /// What was read.
+    traffic: Traffic,
+    slow: SlowLog,
     heard_reported_at: Monotonic,
     /// When those who wait to be let in are looked over.
     next_stall: Option<Monotonic>,
@@ -109,6 +116,7 @@ impl Worker {
     pub fn new(id: WorkerId, settings: Arc<Settings>, gate: Arc<Gate>, seed: u64) -> Self {
         Self {
             id,
+            slow: SlowLog::new(settings.slow_operation),
             settings,
             gate,
             connections: Table::default(),
@@ -125,6 +133,7 @@ impl Worker {
             service: Some(Service::default()),
             is_leaving: false,
             counters: report::Counters::default(),
+            traffic: Traffic::default(),
             heard_reported_at: Monotonic::default(),
             next_stall: None,
         }
@@ -170,6 +179,7 @@ impl Worker {
     /// The socket is closed, by whichever side. Requests in flight are executed, their replies dropped.
     pub fn on_closed(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.remove(id) else { return };
+        self.counters.dropped += u64::from(!connection.closing);
         let watching =
             |waiting: &&Waiting| matches!(waiting, Waiting::Asked(Asked { watching: Some(_), .. }));
         self.watches_asked -= connection.queue.iter().filter(watching).count();
@@ -205,12 +215,17 @@ impl Worker {
         let mut answered = Vec::new();
         let mut connected = Vec::new();
         for outcomes in batches {
-            for outcome in &outcomes.items {
+            let (mut stamped, mut stamps) = (outcomes.stamps.iter().peekable(), None);
+            for (index, outcome) in outcomes.items.iter().enumerate() {
+                while let Some((_, next)) = stamped.next_if(|(from, _)| *from <= index) {
+                    stamps = next.as_ref();
+                }
                 match outcome {
                     Outcome::Changed(change) => self.on_changed(change),
                     Outcome::Reply { connection, frame, err, close } => {
                         let frame = &outcomes.bytes[frame.clone()];
-                        self.on_reply(tree, now, *connection, frame, *err, *close);
+                        let reply = Reply { frame, err: *err, close: *close, stamps };
+                        self.on_reply(tree, now, *connection, &reply);
                         answered.push(*connection);
                     }
                     Outcome::Connected { connection, session, timeout_ms, read_only } => {
@@ -283,6 +298,7 @@ impl Worker {
     /// opened one, or do not take the last that they are owed. To be called every half tick.
     pub fn on_tick(&mut self, now: Monotonic) {
         let last = std::mem::replace(&mut self.heard_reported_at, now);
+        self.slow.on_tick(now);
         self.abandon_stalled(now);
         let mut heard = Vec::new();
         let mut silent = Vec::new();
@@ -350,6 +366,16 @@ impl Worker {
         }
     }
 
+    /// What is to be told of slow operations since the last call.
+    pub fn take_slow(&mut self) -> Vec<Slow> {
+        self.slow.take()
+    }
+
+    /// What was received has been dealt with, and whoever is owed something has been written to, in so much time.
+    pub fn on_turn_over(&mut self, took: Duration) {
+        self.counters.turn_over(took);
+    }
+
     /// Four-letter words received since the last call.
     pub fn take_commands(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.commands)
@@ -369,7 +395,7 @@ impl Worker {
     /// answer: whatever follows could not be dealt with, and there is no end to it.
     pub fn wants_input(&self, id: ConnectionId) -> bool {
         self.connections.get(id).is_some_and(|connection| {
-            let is_asking = matches!(connection.phase, Phase::Connecting | Phase::Command);
+            let is_asking = matches!(connection.phase, Phase::Connecting { .. } | Phase::Command);
             !connection.closing && !connection.paused && !is_asking
         })
     }
@@ -439,63 +465,6 @@ impl Worker {
             if !input.is_empty() {
                 connection.input = input;
             }
-        }
-    }
-
-    /// The reply to the connection's oldest unanswered request that the replica has.
-    fn on_reply(
-        &mut self,
-        tree: &Tree,
-        now: Monotonic,
-        id: ConnectionId,
-        frame: &[u8],
-        err: i32,
-        close: bool,
-    ) {
-        let Some(connection) = self.connections.get_mut(id) else { return self.on_orphan_answered(id) };
-        let Some(Waiting::Asked(asked)) = connection.queue.pop_front() else {
-            unreachable!("the replica answers the requests of a connection, once each and in order")
-        };
-        connection.waiting_bytes -= asked.bytes;
-        self.load.bytes -= asked.bytes;
-        self.load.requests -= 1;
-        self.watches_asked -= usize::from(asked.watching.is_some());
-        if connection.closing {
-            self.counters.stale_replies += 1;
-            return; // nothing is told behind the end of a connection
-        }
-        if connection.output.unsent().len() > OUTPUT_HARD_LIMIT {
-            return self.cut_off(id);
-        }
-        if let Some(body) = &asked.watching
-            && let Ok(op) = ReadOp::decode(asked.op, body)
-            && let Some((path, mode)) = watch_left(&op, err)
-        {
-            // Changes from here on are those that the reply does not show. It is too late to refuse the watch.
-            if !self.watches.add(path, watches::watcher(id), mode) {
-                return self.cut_off(id);
-            }
-        }
-        connection.output.bytes().extend_from_slice(frame);
-        connection.stats.answered(asked.op, asked.xid, tree.last_zxid(), now, asked.at);
-        let refused = if asked.op.class() == OpClass::Read { 0 } else { err };
-        self.counters.answered(asked.op, frame.len(), now.since(asked.at), refused);
-        self.mark_dirty(id);
-        if close {
-            self.close(id);
-        }
-    }
-
-    /// The replica is done with a request of a connection that is gone.
-    fn on_orphan_answered(&mut self, id: ConnectionId) {
-        let Some(asked) = self.orphans.get_mut(&id) else { return };
-        if let Some(request) = asked.pop_front() {
-            self.load.bytes -= request.bytes;
-            self.load.requests -= 1;
-            self.counters.stale_replies += 1;
-        }
-        if asked.is_empty() {
-            self.orphans.remove(&id);
         }
     }
 }

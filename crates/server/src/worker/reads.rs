@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::watches::watcher;
 use crate::frame::{self, event, refusal};
 use crate::message::ConnectionId;
+use crate::traffic::Traffic;
 use crate::view::{View, watch_left};
 
 /// All that a read may look at.
@@ -21,6 +22,7 @@ pub(super) struct Reader<'a> {
     pub(super) tree: &'a Tree,
     pub(super) rules: &'a Rules,
     pub(super) watches: &'a mut WatchTable,
+    pub(super) traffic: &'a mut Traffic,
     /// Grows by what is looked at without being answered.
     pub(super) work: &'a mut usize,
     pub(super) id: ConnectionId,
@@ -74,7 +76,9 @@ impl<'a> Reader<'a> {
             ReadOp::MultiRead(ops) => {
                 let start = out.len();
                 for op in ops {
+                    let before = out.len();
                     view.answer_one_of_many(op, out);
+                    self.traffic.on_read_of_many(op, &out[before..]);
                     if out.len() - start > OUTPUT_HARD_LIMIT {
                         return Err(ErrorCode::MarshallingError); // thousands of times the same large znode
                     }
@@ -92,7 +96,11 @@ impl<'a> Reader<'a> {
             | ReadOp::GetChildren(_)
             | ReadOp::GetChildren2(_)
             | ReadOp::WhoAmI => {
+                let before = out.len();
                 let answered = view.answer(op, out);
+                if answered.is_ok() {
+                    self.traffic.on_read(op, &out[before..]);
+                }
                 let err = answered.err().map_or(0, ErrorCode::number);
                 if let Some((path, mode)) = watch_left(op, err) {
                     self.watch(path, mode)?;

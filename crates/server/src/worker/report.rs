@@ -3,14 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use zoorum_proto::reply::EventType;
 use zoorum_proto::{OpClass, OpCode, SessionId, Xid, Zxid};
 
 use super::Worker;
 use super::connection::Phase;
 use super::table::Table;
 use crate::histogram::Histogram;
+use crate::latencies::Latencies;
+use crate::stages::StageTimes;
 use crate::time::Monotonic;
+use crate::traffic::Traffic;
 
 /// Everything a worker counts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,22 +49,60 @@ pub struct Counters {
     pub stale_replies: u64,
     /// Of these, answered that the session is gone, for a wrong password.
     pub expired_replies: u64,
+    /// Claims to know the name of this ensemble.
+    pub ensemble: EnsembleClaims,
     /// Auth packets that were refused.
     pub auth_failed: u64,
     /// Connections dropped because they never opened a session.
     pub sessionless_expired: u64,
     /// Writes that were refused.
     pub refused: u64,
-    /// Watch events sent: created, deleted, data changed, children changed.
-    pub events: [u64; 4],
+    /// Operations that took longer than `operation.warningthresholdms`.
+    pub slow: u64,
+    /// Connections that their clients ended.
+    pub dropped: u64,
+    /// Connections closed at their first packet, because nobody was served.
+    pub not_served: u64,
+    /// How many of this worker's connections watched for each change that somebody watched for: creations, deletions,
+    /// changed data, changed children.
+    pub watchers: [Histogram; 4],
     /// How long requests took.
     pub latency: LatencyReport,
-    /// How long reads took, in ms; pings are none.
+    /// How long reads took, in ms, with pings and syncs among them.
     pub reads: Histogram,
-    /// How long writes took, in ms.
+    /// How long writes took, in ms, with new sessions among them.
     pub updates: Histogram,
+    /// How long reads and syncs took, as long as the turn if they were answered in that in which they came.
+    pub read_latencies: Latencies,
+    /// How long writes took.
+    pub write_latencies: Latencies,
+    /// Reads that were answered at once; the turn is not over.
+    reads_at_once: u64,
+    /// Where writes spent that time.
+    pub stages: StageTimes,
     /// Size of the newest reply in bytes, and of the smallest and largest.
     pub response_size: Option<ResponseSize>,
+}
+
+/// What came of auth packets of the scheme ensemble.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnsembleClaims {
+    /// The name was right.
+    pub right: u64,
+    /// It was wrong.
+    pub wrong: u64,
+    /// There was none.
+    pub none: u64,
+}
+
+impl EnsembleClaims {
+    pub(super) fn count(&mut self, claims: bool, is_right: bool) {
+        match (claims, is_right) {
+            (_, false) => self.wrong += 1,
+            (true, true) => self.right += 1,
+            (false, true) => self.none += 1,
+        }
+    }
 }
 
 /// Sizes of replies in bytes.
@@ -118,23 +158,52 @@ impl Counters {
     pub(super) fn answered(&mut self, op: OpCode, bytes: usize, latency: Duration, err: i32) {
         let size = without_length(bytes);
         self.packets_sent += 1;
-        self.response_bytes += size;
         self.refused += u64::from(err != 0);
         self.latency.add(latency);
         match op.class() {
-            OpClass::Write => self.updates.observe(latency.as_millis() as u64),
-            OpClass::Read if op != OpCode::Ping => self.reads.observe(latency.as_millis() as u64),
-            OpClass::Read | OpClass::Inline | OpClass::Refused => {}
+            // A sync makes no change: the original counts it among the reads.
+            OpClass::Write if op != OpCode::Sync => {
+                self.updates.observe(latency.as_millis() as u64);
+                self.write_latencies.observe(latency, 1);
+            }
+            OpClass::Read | OpClass::Write => {
+                self.reads.observe(latency.as_millis() as u64);
+                if op == OpCode::Ping {
+                    // It says nothing of how long reads take.
+                } else if latency.is_zero() {
+                    self.reads_at_once += 1;
+                } else {
+                    self.read_latencies.observe(latency, 1);
+                }
+            }
+            OpClass::Inline | OpClass::Refused => {}
         }
+        if op == OpCode::Ping {
+            return; // the original takes its answer for no response
+        }
+        self.response_bytes += size;
         let seen = self.response_size.unwrap_or(ResponseSize { last: size, min: size, max: size });
         self.response_size =
             Some(ResponseSize { last: size, min: seen.min.min(size), max: seen.max.max(size) });
     }
 
-    pub(super) fn event_sent(&mut self, kind: EventType, bytes: usize) {
+    /// A session was opened so long after it was asked for.
+    pub(super) fn session_opened(&mut self, latency: Duration) {
+        self.latency.add(latency);
+        self.updates.observe(latency.as_millis() as u64);
+    }
+
+    /// A turn took so long: so long those took that came in it and were answered.
+    pub(super) fn turn_over(&mut self, took: Duration) {
+        let reads = std::mem::take(&mut self.reads_at_once);
+        if reads > 0 {
+            self.read_latencies.observe(took, reads);
+        }
+    }
+
+    pub(super) fn event_sent(&mut self, bytes: usize) {
         self.packets_sent += 1;
         self.watch_bytes += without_length(bytes);
-        self.events[kind as usize - 1] += 1;
     }
 }
 
@@ -190,6 +259,8 @@ pub struct WorkerReport {
     pub outstanding: usize,
     /// Watches of every kind.
     pub watches: usize,
+    /// What was read.
+    pub traffic: Traffic,
 }
 
 impl Worker {
@@ -200,6 +271,7 @@ impl Worker {
             connections: connections(&self.connections),
             outstanding: self.load.requests,
             watches: self.watches.len(),
+            traffic: self.traffic.clone(),
         }
     }
 
@@ -217,6 +289,7 @@ impl Worker {
     /// Starts counting anew: what `srst` resets.
     pub fn reset_counters(&mut self) {
         self.counters = Counters::default();
+        self.traffic.reset();
     }
 
     /// Starts counting anew for each connection: what `crst` resets.

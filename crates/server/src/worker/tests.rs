@@ -2,6 +2,7 @@
 
 mod admission;
 mod leave;
+mod times;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,8 +59,11 @@ impl Scene {
     }
 
     fn before_handshake_with(admission: AdmissionSettings) -> Self {
-        let gate = Gate::new(&admission, NOW, 7);
-        let settings = Settings { admission, ..test_settings() };
+        Self::of(Settings { admission, ..test_settings() })
+    }
+
+    fn of(settings: Settings) -> Self {
+        let gate = Gate::new(&settings.admission, NOW, 7);
         let mut worker = Worker::new(WorkerId(0), Arc::new(settings), Arc::new(gate), 7);
         let client = worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5000)));
         Self { tree: Tree::new(7), worker, client }
@@ -79,7 +83,7 @@ impl Scene {
         frame::reply(&mut bytes, Xid(xid), Zxid(9), |_| {});
         let frame = 0..bytes.len();
         let items = vec![Outcome::Reply { connection: self.client, frame, err: 0, close: false }];
-        self.worker.on_outcomes(&self.tree, NOW, [&Outcomes { bytes, items }]);
+        self.worker.on_outcomes(&self.tree, NOW, [&Outcomes { bytes, items, ..Outcomes::default() }]);
     }
 
     /// The xids of what the replica is asked.
@@ -216,7 +220,7 @@ fn a_watch_asked_of_the_replica_is_for_the_changes_behind_its_reply() {
     };
     let [first, second, third] = [1, 2, 3].map(|xid| reply(scene.client, xid));
     let items = vec![first, scene.root_changes(9), second, scene.root_changes(10), third];
-    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items }]);
+    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items, ..Outcomes::default() }]);
     assert_eq!(scene.replies(), [1, 2, -1, 3]);
     assert!(!scene.worker.has_watches());
 }
@@ -250,7 +254,7 @@ fn a_waiting_read_is_answered_behind_every_change_that_has_come() {
     let mut bytes = Vec::new();
     frame::reply(&mut bytes, Xid(2), Zxid(9), |_| {});
     let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: false };
-    let answered = Outcomes { bytes, items: vec![reply] };
+    let answered = Outcomes { bytes, items: vec![reply], ..Outcomes::default() };
     let changed = Outcomes { items: vec![scene.root_changes(10)], ..Outcomes::default() };
     scene.worker.on_outcomes(&scene.tree, NOW, [&answered, &changed]);
     assert_eq!(scene.replies(), [2, -1, 3], "the tree that the read sees has the change");
@@ -372,7 +376,11 @@ fn nothing_is_answered_behind_the_end_of_the_session() {
     let mut bytes = Vec::new();
     frame::reply(&mut bytes, Xid(1), Zxid(9), |_| {});
     let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: true };
-    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items: vec![reply] }]);
+    scene.worker.on_outcomes(
+        &scene.tree,
+        NOW,
+        [&Outcomes { bytes, items: vec![reply], ..Outcomes::default() }],
+    );
     scene.reply(2);
     scene.reply(3);
     assert_eq!(scene.replies(), [1]);
@@ -450,7 +458,11 @@ fn whoever_is_owed_too_much_before_a_write_is_cut_off() {
     scene.reply(1);
     let bytes = framed(|out| out.resize(1 << 20, 0));
     let reply = Outcome::Reply { connection: scene.client, frame: 0..bytes.len(), err: 0, close: false };
-    scene.worker.on_outcomes(&scene.tree, NOW, [&Outcomes { bytes, items: vec![reply; 999] }]);
+    scene.worker.on_outcomes(
+        &scene.tree,
+        NOW,
+        [&Outcomes { bytes, items: vec![reply; 999], ..Outcomes::default() }],
+    );
     assert!(scene.is_closing());
     assert_eq!(scene.worker.output(scene.client), b"", "what it did not read is not kept");
     scene.reply(1001);

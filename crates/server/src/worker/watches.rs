@@ -22,8 +22,10 @@ impl Worker {
         let mut cut_off = Vec::new();
         let mut cached = CachedFrame::default();
         let mut appended = 0;
+        let mut watchers = [0; 4];
         watches.trigger(change.kind, &change.path, &mut |watcher, kind, path| {
             let Some((id, connection)) = connections.at_slot(watcher.0) else { return };
+            watchers[kind as usize - 1] += 1;
             let acl = if kind == EventType::NodeChildrenChanged { &change.parent_acl } else { &change.acl };
             if connection.closing || !acl_rules.allows(acl, Permissions::READ, &connection.identity) {
                 return;
@@ -36,11 +38,14 @@ impl Worker {
             connection.output.bytes().extend_from_slice(frame);
             appended += frame.len();
             connection.stats.sent += 1;
-            counters.event_sent(kind, frame.len());
+            counters.event_sent(frame.len());
             if !std::mem::replace(&mut connection.dirty, true) {
                 dirty.push(id);
             }
         });
+        for (all, watchers) in counters.watchers.iter_mut().zip(watchers) {
+            all.observe_times(watchers, u64::from(watchers > 0));
+        }
         cut_off.into_iter().for_each(|id| self.cut_off(id));
         self.events_uncounted += appended;
         if self.events_uncounted > COUNT_AFTER {

@@ -44,6 +44,8 @@ pub(crate) struct History {
     endings: BTreeSet<SessionId>,
     requests: BTreeMap<(SessionId, i32), Sent>,
     done: BTreeSet<(SessionId, i32)>,
+    /// Sessions that were given by servers that told nobody of them.
+    locals: BTreeSet<SessionId>,
     /// The newest request done in each session.
     newest: BTreeMap<SessionId, i32>,
     /// The processes to which each session's client has come.
@@ -61,6 +63,7 @@ impl History {
             endings: BTreeSet::new(),
             requests: BTreeMap::new(),
             done: BTreeSet::new(),
+            locals: BTreeSet::new(),
             newest: BTreeMap::new(),
             ways: BTreeMap::new(),
             digests: BTreeMap::new(),
@@ -70,6 +73,18 @@ impl History {
     /// A client comes with its session.
     pub(crate) fn came(&mut self, session: SessionId, process: u64) {
         self.ways.entry(session).or_default().insert(process);
+    }
+
+    /// A server has given a session, perhaps without telling anybody.
+    pub(crate) fn note_local(&mut self, session: SessionId, is_local: bool) {
+        if is_local {
+            self.locals.insert(session);
+        }
+    }
+
+    /// Whether only its own server knows the session.
+    pub(crate) fn is_local(&self, session: SessionId) -> bool {
+        self.locals.contains(&session) && !self.model.knows_session(session)
     }
 
     /// Whether the client has come to another process, too: that may hear of it late.
@@ -227,7 +242,10 @@ impl History {
                 let sent = self.requests.get(&(session, xid));
                 let sent = sent.ok_or_else(|| format!("{zxid}: nobody asked for {:?}", txn))?;
                 let has_moved = says_moved(body) && self.has_moved(session, sent.way.1);
-                let asker = Asker { session, ids: &sent.ids, has_moved };
+                // A leader cannot tell a learner's local sessions from those that are gone, and lets either go on.
+                let is_gone = self.model.session_now(session).is_none();
+                let is_local = is_gone && self.locals.contains(&session) && !says_expired(body);
+                let asker = Asker { session, ids: &sent.ids, has_moved, is_local };
                 let (expected, answer) = draft.judge(asker, &sent.ask);
                 ensure(expected == *body, || {
                     format!("{zxid} is {body:?}, and should be {expected:?}, for {:?}", sent.ask)
@@ -264,6 +282,15 @@ impl History {
         ensure(xid == newest || !is_late, || {
             format!("{zxid}: request {xid} of {session} is done after request {newest}")
         })
+    }
+}
+
+/// Whether a request was refused because its session is not known.
+fn says_expired(body: &TxnBody<'_>) -> bool {
+    match body {
+        TxnBody::Error(code) => *code == ErrorCode::SessionExpired.number(),
+        TxnBody::Multi(parts) => parts.iter().any(says_expired),
+        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checkers: what must hold of everything that clients see, disks keep, and servers say to each other.
 
 pub(crate) mod history;
+pub(crate) mod recipes;
 pub(crate) mod replies;
 pub(crate) mod servers;
 pub(crate) mod sessions;

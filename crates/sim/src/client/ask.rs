@@ -93,6 +93,13 @@ impl Ask {
         });
     }
 
+    /// The request's record.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.encode_body(&mut body);
+        body
+    }
+
     pub(crate) fn op(&self) -> OpCode {
         match self {
             Self::Create(node) => match node.flavour {
@@ -228,4 +235,14 @@ pub(crate) fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     write(out);
     let length = (out.len() - start - 4) as u32;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+/// A request in few words, without its data.
+pub(crate) fn brief(ask: &Ask) -> String {
+    match ask {
+        Ask::Create(node) => format!("{:?} {:?} {} {:?}", node.flavour, node.mode, node.path, node.acl),
+        Ask::SetData { path, version, .. } => format!("SetData {path} {}", version.0),
+        Ask::Multi(asks) => format!("Multi {:?}", asks.iter().map(brief).collect::<Vec<_>>()),
+        other => format!("{other:?}"),
+    }
 }

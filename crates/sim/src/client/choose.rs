@@ -1,10 +1,14 @@
 //! What a client does next, by chance: few paths, so that clients get into each other's way.
 
+use std::rc::Rc;
+
 use zoorum_proto::{CreateMode, SessionId, Version, Zxid};
 
 use super::ask::{AclChoice, Ask, Flavour, NewNode};
 use crate::chance::Chance;
 use crate::model::Model;
+use crate::model::node::Node;
+use crate::plays::STAGE;
 
 const PATHS: [&str; 14] = [
     "/a", "/b", "/c", "/a/x", "/a/y", "/b/x", "/b/y", "/c/x", "/a/x/m", "/a/x/n", "/b/x/m", "/c/x/m",
@@ -23,7 +27,7 @@ pub(super) struct Chooser<'a> {
 
 impl Chooser<'_> {
     pub(super) fn choose(&mut self) -> Ask {
-        let count = self.model.all_now().count();
+        let count = self.others().count();
         if count > MANY && self.chance.one_in(2) {
             return self.delete();
         }
@@ -50,11 +54,16 @@ impl Chooser<'_> {
         }
     }
 
+    /// Znodes, but for those that players play with.
+    fn others(&self) -> impl Iterator<Item = (&str, &Rc<Node>)> {
+        self.model.all_now().filter(|(path, _)| !path.starts_with(STAGE))
+    }
+
     fn path(&mut self) -> String {
         if self.chance.one_in(3) {
-            let count = self.model.all_now().count();
+            let count = self.others().count();
             let at = self.chance.below(count);
-            if let Some((path, _)) = self.model.all_now().nth(at) {
+            if let Some((path, _)) = self.others().nth(at) {
                 return path.to_owned();
             }
         }
@@ -119,10 +128,10 @@ impl Chooser<'_> {
 
     fn delete(&mut self) -> Ask {
         let mut path = self.path();
-        let count = self.model.all_now().count();
+        let count = self.others().count();
         for _ in 0..8 {
             let at = self.chance.below(count);
-            if let Some((found, node)) = self.model.all_now().nth(at)
+            if let Some((found, node)) = self.others().nth(at)
                 && node.children.is_empty()
                 && node.czxid > Zxid::ZERO
             {

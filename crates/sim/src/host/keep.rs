@@ -10,7 +10,8 @@ use zoorum_storage::{
 use zoorum_tree::Loader;
 use zoorum_zab::{Entry, Persist, SnapshotStep};
 
-use super::start::{log_options, snapshot_options};
+use super::snapshot::snapshot_options;
+use super::start::log_options;
 use super::{Halt, Process};
 use crate::check::ensure;
 use crate::faults::Bug;

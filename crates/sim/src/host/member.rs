@@ -327,9 +327,10 @@ impl Process {
     }
 
     /// When peers want the thread's time next.
-    pub(super) fn next_peer_turn(&self) -> Duration {
+    pub(super) fn next_peer_turn(&self, ground: &Ground) -> Duration {
         let waits = self.member.as_ref().is_none_or(|member| member.events.is_empty());
         let search = self.member.as_ref().map_or(Duration::MAX, |member| member.supplies.next_at());
-        if waits { self.replica.next_peer_wakeup().0.min(search) } else { Duration::ZERO }
+        let peer = ground.true_time(self.place, self.replica.next_peer_wakeup());
+        if waits { peer.min(search) } else { Duration::ZERO }
     }
 }

@@ -39,7 +39,8 @@ impl Process {
             next += ground.chance.micros(10, 3_000) + ground.sync_delay(self.place);
         }
         if self.stage == self.first_stage() && self.mail.is_empty() && !self.replica.can_apply() {
-            next = next.max(self.replica.next_wakeup().0.min(self.next_peer_turn()));
+            let tick_at = ground.true_time(self.place, self.replica.next_wakeup());
+            next = next.max(tick_at.min(self.next_peer_turn(ground)));
         }
         self.replica_alarm.set(ground, next, Wake::Replica(self.number));
         Ok(Step::Done)
@@ -103,7 +104,7 @@ impl Process {
         let ticked_at = self.ticked_at.take().unwrap_or(ground.now);
         for session in ground.servers.take(&mut ground.history, self.place, decides, batch)? {
             ground.note(format_args!("{session} expires"));
-            let slack = ground.faults.pause_max();
+            let slack = ground.faults.pause_max() + ground.faults.drift_max();
             // A server that lost its leader answers its clients for a while, and nobody hears of them.
             if !ground.faults.has_peers() || ground.is_quiet {
                 ground.sessions.check_expiry(ground.now, ticked_at, session, slack)?;
@@ -175,7 +176,11 @@ impl Process {
         let is_blind = ground.faults.bug == Some(Bug::ForgottenWatches) && ground.chance.one_in(20);
         self.replica.apply(&mut self.tree, if is_blind { &nobody } else { &self.watching });
         ground.note(format_args!("server {} has applied up to {}", self.place + 1, self.tree.last_zxid()));
-        Ok(ground.history.applied(&self.tree)?)
+        // Without a leader nothing is applied, and the tree is as the log was: its end may never be committed.
+        if self.replica.serves() || !ground.faults.read_only {
+            ground.history.applied(&self.tree)?;
+        }
+        Ok(())
     }
 
     /// Tells the workers, while the tree is still locked.

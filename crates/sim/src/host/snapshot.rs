@@ -3,14 +3,13 @@
 use zoorum_storage::memory::MemoryDisk;
 use zoorum_storage::name::snapshot_name;
 use zoorum_storage::snapshot::{STREAM_END, stream_head};
-use zoorum_storage::{RecoverOptions, SnapshotWriter, purge, recover};
+use zoorum_storage::{RecoverOptions, SnapshotOptions, SnapshotWriter, purge, recover};
 use zoorum_tree::SnapshotStart;
 use zoorum_zab::LinkId;
 
-use super::start::snapshot_options;
 use super::{Process, Step, Stepped};
 use crate::disk::ProcessDisk;
-use crate::faults::Bug;
+use crate::faults::{Bug, Faults};
 use crate::ground::{Ground, Wake};
 
 /// So many snapshots are kept.
@@ -146,4 +145,9 @@ impl Process {
         }
         Ok(())
     }
+}
+
+/// How snapshots are written in this run.
+pub(super) fn snapshot_options(faults: &Faults) -> SnapshotOptions {
+    SnapshotOptions { compression: faults.compression, ..SnapshotOptions::default() }
 }

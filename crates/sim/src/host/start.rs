@@ -9,7 +9,8 @@ use zoorum_proto::txn::TxnHeader;
 use zoorum_proto::{Encode, OpCode, ServerId, SessionId, Txn, TxnBody, WallClock, Xid, Zxid};
 use zoorum_server::message::WorkerId;
 use zoorum_server::settings::{
-    AdmissionSettings, AuthSettings, ContainerSettings, MemberSettings, RequestThrottle, SnapshotSettings,
+    AdmissionSettings, AuthSettings, ContainerSettings, LocalSessions, MemberSettings, RequestThrottle,
+    SnapshotSettings,
 };
 use zoorum_server::{Gate, Replica, Settings, Worker};
 use zoorum_storage::memory::MemoryDisk;
@@ -22,7 +23,7 @@ use zoorum_zab::{Ensemble, HistoryLimits, Part, Peer, PeerSettings, SyncSettings
 
 use super::member::Member;
 use super::replica::Stage;
-use super::snapshot::Pass;
+use super::snapshot::{Pass, snapshot_options};
 use super::worker::WorkerThread;
 use super::{Halt, Process};
 use crate::check::ensure;
@@ -169,7 +170,8 @@ pub(crate) fn start(
         replica_alarm: Alarm::default(),
         snapshot_alarm: Alarm::default(),
     };
-    process.replica_alarm.set(ground, now.monotonic.0, Wake::Replica(number));
+    let at = ground.now;
+    process.replica_alarm.set(ground, at, Wake::Replica(number));
     (0..worker_count).for_each(|worker| process.wake_worker(ground, worker));
     Ok(process)
 }
@@ -214,7 +216,7 @@ fn join(
     };
     let joints = Joints::read(own).unwrap_or_default();
     let (settings, ensemble) = (peer_settings(&ground.faults, place), ensemble(&ground.faults, place));
-    let peer = Peer::new(ground.monotonic(), settings, ensemble, found);
+    let peer = Peer::new(ground.monotonic(place), settings, ensemble, found);
     Ok((peer, Member::new(epochs, own.clone(), joints)))
 }
 
@@ -357,8 +359,13 @@ fn settings(faults: &Faults, place: usize) -> Settings {
             requests: faults.requests_limit.map(request_throttle),
             ..AdmissionSettings::default()
         },
-        member: MemberSettings::default(),
+        member: MemberSettings {
+            read_only_after: faults.read_only.then_some(Duration::from_secs(2)),
+            local_sessions: faults.local_sessions.then_some(LocalSessions { upgrading: true }),
+            ..MemberSettings::default()
+        },
         epoch_changes: faults.epoch_changes,
+        slow_operation: None,
     }
 }
 
@@ -376,8 +383,4 @@ fn request_throttle(limit: usize) -> RequestThrottle {
 
 pub(super) fn log_options(faults: &Faults) -> LogOptions {
     LogOptions { preallocate_bytes: faults.preallocate_bytes, sync: true, roll_bytes: faults.roll_bytes }
-}
-
-pub(super) fn snapshot_options(faults: &Faults) -> SnapshotOptions {
-    SnapshotOptions { compression: faults.compression, ..SnapshotOptions::default() }
 }

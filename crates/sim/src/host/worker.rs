@@ -54,8 +54,8 @@ impl WorkerThread {
     }
 
     /// Reads each socket once, some of them not to their end.
-    fn read_sockets(&mut self, ground: &mut Ground) {
-        let now = ground.monotonic();
+    fn read_sockets(&mut self, ground: &mut Ground, place: usize) {
+        let now = ground.monotonic(place);
         for link in std::mem::take(&mut self.accepted) {
             let port = 1024 + (link.0 % 60_000) as u16;
             let id = self.worker.on_accepted(now, ([127, 0, 0, 1], port).into());
@@ -126,7 +126,7 @@ impl Process {
         let mut next = ground.now + ground.chance.micros(1, 60);
         match thread.stage {
             Stage::Read => {
-                thread.read_sockets(ground);
+                thread.read_sockets(ground, self.place);
                 thread.taken.append(&mut thread.mail);
                 thread.stage = Stage::Look;
             }
@@ -149,7 +149,7 @@ impl Process {
                 thread.dirty = dirty;
                 thread.stage = Stage::Read;
                 if !thread.is_busy(ground) {
-                    next = next.max(thread.next_tick_at.0);
+                    next = next.max(ground.true_time(self.place, thread.next_tick_at));
                 }
             }
         }
@@ -159,7 +159,7 @@ impl Process {
 
     /// One look at the tree, under its shared lock: whatever a read can see, its watchers are told of first.
     fn look_at_tree(&mut self, ground: &Ground, number: usize) {
-        let now = ground.monotonic();
+        let now = ground.monotonic(self.place);
         let (tree, thread) = (&self.tree, &mut self.workers[number]);
         if ground.faults.bug != Some(Bug::LateMail) {
             thread.taken.append(&mut thread.mail);

@@ -120,6 +120,22 @@ impl Model {
         self.all_at(Zxid(i64::MAX))
     }
 
+    /// All znodes that ever were, each as it was last seen.
+    pub(crate) fn ever(&self) -> impl Iterator<Item = (&str, &Rc<Node>)> {
+        let last = |versions: &Vec<Version>| versions.iter().rev().position(|(_, node)| node.is_some());
+        self.nodes.iter().filter_map(move |(path, versions)| {
+            let at = versions.len() - 1 - last(versions)?;
+            Some((path.as_str(), versions[at].1.as_ref()?))
+        })
+    }
+
+    /// Whether there was no such znode at some moment since `since`.
+    pub(crate) fn was_missing(&self, path: &str, since: Zxid) -> bool {
+        let Some(versions) = self.nodes.get(path) else { return true };
+        let was_gone = |(zxid, node): &Version| *zxid > since && node.is_none();
+        self.at(path, since).is_none() || versions.iter().any(was_gone)
+    }
+
     /// The session's timeout, if it is open at `zxid`.
     pub(crate) fn session_at(&self, session: SessionId, zxid: Zxid) -> Option<i32> {
         let changes = self.sessions.get(&session)?;

@@ -21,6 +21,8 @@ pub(super) struct Replay {
     /// The last change in the tree.
     applied: Zxid,
     digests: DigestCheck,
+    /// Nothing later is wanted.
+    through: Option<Zxid>,
     txns: u64,
     bytes: u64,
 }
@@ -54,7 +56,16 @@ impl Replay {
     pub fn new(tree: Tree, snapshot: Zxid, digest: Option<SnapshotDigest>, options: &RecoverOptions) -> Self {
         let warnings = Vec::new();
         let digests = DigestCheck::new(&tree, snapshot, digest, options);
-        Self { warnings, tree, snapshot, applied: snapshot, digests, txns: 0, bytes: 0 }
+        Self { warnings, tree, snapshot, applied: snapshot, digests, through: None, txns: 0, bytes: 0 }
+    }
+
+    /// The same, up to a change and no further.
+    pub fn through(self, zxid: Option<Zxid>) -> Self {
+        Self { through: zxid, ..self }
+    }
+
+    fn is_done(&self) -> bool {
+        self.through.is_some_and(|through| self.applied >= through)
     }
 
     /// Replays what the files hold after the snapshot.
@@ -67,6 +78,9 @@ impl Replay {
         let (mut torn, mut clean, mut empty_file) = (None, None, None);
         let mut growth = Growth::new(&self.tree, disk, files);
         for (at, file) in files.iter().enumerate() {
+            if self.is_done() {
+                break;
+            }
             let Some(mut scanner) = LogScanner::open(disk, &file.name)? else {
                 empty.push(file);
                 continue;
@@ -79,6 +93,9 @@ impl Replay {
             }
             let FileEnd { end, has_records } = self.file(&mut scanner, file, &mut growth)?;
             read.push((file, has_records));
+            if self.is_done() {
+                break;
+            }
             clean = match end {
                 End::Clean { offset } => Some((file.name.clone(), offset)),
                 _ => None,
@@ -142,6 +159,9 @@ impl Replay {
         let mut unneeded: Option<RecoverError> = None;
         let (mut has_records, mut told_repeated) = (false, false);
         loop {
+            if self.is_done() {
+                return Ok(FileEnd { end: End::Clean { offset: 0 }, has_records });
+            }
             match scanner.step()? {
                 Step::End(end) => return Ok(FileEnd { end, has_records }),
                 Step::BadChecksum { offset, damage } => {
@@ -171,6 +191,9 @@ impl Replay {
                             self.warnings.push(RecoverWarning::RepeatedRecord { file, offset, zxid });
                         }
                         continue;
+                    }
+                    if self.through.is_some_and(|through| zxid > through) {
+                        return Ok(FileEnd { end: End::Clean { offset }, has_records });
                     }
                     if !self.applied.may_precede(zxid) {
                         let gap = RecoverError::Gap {

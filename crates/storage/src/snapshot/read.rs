@@ -52,12 +52,14 @@ pub struct SnapshotSummary {
 }
 
 /// Where a snapshot's records go.
-pub(crate) trait Sink {
+pub trait Sink {
+    /// Takes a session.
     fn session(&mut self, session: SnapshotSession);
+    /// Takes an ACL list.
     fn acl(&mut self, acl: SnapshotAcl<'_>);
     /// About how many nodes there are altogether, told as that becomes clearer.
     fn expect(&mut self, nodes: u64);
-    /// The error says in words why the node does not fit those before it.
+    /// Takes a node. The error says in words why it does not fit those before it.
     fn node(&mut self, node: &SnapshotNode<'_>) -> Result<(), String>;
 }
 
@@ -112,7 +114,11 @@ pub(crate) fn looks_whole<D: Disk>(disk: &D, file: &SnapshotFile) -> Result<(), 
 }
 
 /// Reads a snapshot into `sink`. Nothing in it may be believed before this returns.
-pub(crate) fn read<D: Disk>(
+///
+/// # Errors
+///
+/// If anything about it is wrong. [`SnapshotReadError::Seal`] comes behind the last node: all were handed over then.
+pub fn read<D: Disk>(
     disk: &D,
     file: &SnapshotFile,
     sink: &mut impl Sink,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flate2::write::GzEncoder;
 use zoorum_proto::{Encode, Zxid};
-use zoorum_tree::SnapshotStart;
+use zoorum_tree::{SnapshotStart, Tree};
 
 use super::Compression;
 use super::snappy::Packer;
@@ -17,6 +17,9 @@ use crate::name::{snapshot_name, temporary_name};
 /// wait for as many, and for twice as long if they are four times as many. Fewer would only be more syncs, each
 /// of which is in the log's way too.
 const WRITE_BYTES: usize = 256 << 10;
+
+/// Znodes that are encoded at a time.
+const STEP: usize = 1024;
 
 /// What goes into a snapshot besides sessions, ACLs and nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +179,12 @@ impl<D: Disk> SnapshotWriter<D> {
         self.disk.sync_directory().map_err(|source| self.failed("publish", source))
     }
 
+    /// Another name, place and digest than it was begun with.
+    pub(crate) fn retarget(&mut self, name: String, zxid: Zxid, digest: (Zxid, i64)) {
+        self.target.names[1] = name;
+        (self.target.zxid, self.target.digest) = (zxid, digest);
+    }
+
     /// Bytes of the file up to now.
     pub fn bytes_written(&self) -> u64 {
         self.written
@@ -251,6 +260,27 @@ impl<D: Disk> SnapshotWriter<D> {
         let file = self.disk.path(&self.target.names[0]);
         SnapshotError { file, doing, source: Arc::new(source) }
     }
+}
+
+/// Writes a tree that nobody changes meanwhile.
+///
+/// # Errors
+///
+/// If it cannot be written, or made durable.
+pub fn write_tree<D: Disk>(
+    disk: &D,
+    tree: &mut Tree,
+    options: &SnapshotOptions,
+) -> Result<(), SnapshotError> {
+    let mut writer = SnapshotWriter::start(disk, &tree.begin_snapshot(), options)?;
+    let (mut nodes, mut done) = (Vec::new(), false);
+    while !done {
+        done = tree.snapshot_step(STEP, &mut nodes);
+        writer.nodes(&nodes)?;
+        nodes.clear();
+    }
+    tree.end_snapshot();
+    writer.finish()
 }
 
 impl<D: Disk> Drop for SnapshotWriter<D> {

@@ -38,6 +38,8 @@ pub struct Change<'a> {
     pub acl: &'a AclList,
     /// Its parent's ACL; the root's own for the root.
     pub parent_acl: &'a AclList,
+    /// How many bytes of data were written: none to delete it.
+    pub written: usize,
 }
 
 /// What a transaction did.
@@ -164,8 +166,9 @@ impl Tree {
         // As it is created: usage of a quota, which overwrites data, comes after.
         let stat = self.slab[slot].stat(self.owners);
         self.quota_created(parent_path, name);
-        self.account(&create.path, 1, create.data.map_or(0, <[u8]>::len) as i64);
-        self.report(ChangeKind::Created, &create.path, header.zxid, slot, observer);
+        let written = create.data.map_or(0, <[u8]>::len);
+        self.account(&create.path, 1, written as i64);
+        self.report(ChangeKind::Created, &create.path, header.zxid, slot, written, observer);
         Outcome::Created(stat)
     }
 
@@ -188,7 +191,8 @@ impl Tree {
         self.quota_deleted(parent_path, name);
         self.account(path, -count, -bytes);
         let parent_acl = self.acls.list(self.slab[parent].acl);
-        observer(Change { kind: ChangeKind::Deleted, path, zxid: header.zxid, acl: &acl, parent_acl });
+        let (kind, zxid) = (ChangeKind::Deleted, header.zxid);
+        observer(Change { kind, path, zxid, acl: &acl, parent_acl, written: 0 });
         Outcome::Deleted
     }
 
@@ -206,7 +210,8 @@ impl Tree {
         let stat = self.slab[slot].stat(self.owners);
         let growth = self.slab[slot].data_length() as i64 - old_length as i64;
         self.account(&set.path, 0, growth);
-        self.report(ChangeKind::DataSet, &set.path, header.zxid, slot, observer);
+        let written = set.data.map_or(0, <[u8]>::len);
+        self.report(ChangeKind::DataSet, &set.path, header.zxid, slot, written, observer);
         Outcome::Set(stat)
     }
 
@@ -219,11 +224,19 @@ impl Tree {
         Outcome::Set(self.slab[slot].stat(self.owners))
     }
 
-    fn report(&self, kind: ChangeKind, path: &str, zxid: Zxid, slot: Slot, observer: Observer<'_>) {
+    fn report(
+        &self,
+        kind: ChangeKind,
+        path: &str,
+        zxid: Zxid,
+        slot: Slot,
+        written: usize,
+        observer: Observer<'_>,
+    ) {
         let node = &self.slab[slot];
         let acl = self.acls.list(node.acl);
         let parent_acl = self.acls.list(self.slab[node.parent.some().unwrap_or(slot)].acl);
-        observer(Change { kind, path, zxid, acl, parent_acl });
+        observer(Change { kind, path, zxid, acl, parent_acl, written });
     }
 
     /// Names below `/zookeeper/quota` switch accounting on and off.

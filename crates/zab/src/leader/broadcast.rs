@@ -32,6 +32,7 @@ impl Leader {
             if learner.stage == Stage::Active && learner.unacked.is_none() {
                 learner.unacked = Some((last.zxid, ground.now));
             }
+            learner.traffic.on_sent(entries.len() as u64, last.zxid);
             ground.write(*link, bytes.clone());
         }
     }
@@ -70,20 +71,22 @@ impl Leader {
         }
     }
 
-    fn commit_through(&self, ground: &mut Ground<'_>, through: Zxid) {
+    fn commit_through(&mut self, ground: &mut Ground<'_>, through: Zxid) {
         let before = ground.history.committed();
-        let (mut commits, mut informs) = (Vec::new(), Vec::new());
+        let (mut commits, mut informs, mut count) = (Vec::new(), Vec::new(), 0);
         let has_observers = self.learners.values().any(|learner| learner.is_observer && learner.is_fed());
         for entry in ground.history.between(before, through) {
             encode_bare(PacketType::Commit, entry.zxid, &mut commits);
             ground.counters.commits += 1;
+            count += 1;
             if has_observers {
                 encode_entry(PacketType::Inform, entry.zxid, &entry.payload, &mut informs);
             }
         }
         ground.history.on_committed(through);
         let (commits, informs) = (Bytes::from(commits), Bytes::from(informs));
-        for (link, learner) in self.learners.iter().filter(|(_, learner)| learner.is_fed()) {
+        for (link, learner) in self.learners.iter_mut().filter(|(_, learner)| learner.is_fed()) {
+            learner.traffic.on_sent(count, through);
             ground.write(*link, if learner.is_observer { informs.clone() } else { commits.clone() });
         }
     }
@@ -118,6 +121,9 @@ impl Leader {
         while let Some((after, link)) = self.syncs.front()
             && *after <= ground.history.committed()
         {
+            if let Some(learner) = self.learners.get_mut(link) {
+                learner.traffic.on_sent(1, Zxid::ZERO);
+            }
             ground.send(*link, &QuorumPacket::bare(PacketType::Sync, Zxid::ZERO));
             self.syncs.pop_front();
         }
@@ -151,8 +157,15 @@ impl Leader {
     }
 
     /// Whether a learner's session lives.
-    pub(crate) fn revalidated(&self, ground: &mut Ground<'_>, link: LinkId, session: SessionId, alive: bool) {
-        if self.learners.contains_key(&link) {
+    pub(crate) fn revalidated(
+        &mut self,
+        ground: &mut Ground<'_>,
+        link: LinkId,
+        session: SessionId,
+        alive: bool,
+    ) {
+        if let Some(learner) = self.learners.get_mut(&link) {
+            learner.traffic.on_sent(1, Zxid::ZERO);
             ground.send(link, &Revalidated { session, valid: alive }.packet());
         }
     }

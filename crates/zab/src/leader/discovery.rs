@@ -109,6 +109,7 @@ impl Leader {
             return self.drop_learner(ground, link, &reason);
         }
         learner.stage = Stage::OwesAckEpoch;
+        learner.traffic.on_sent(1, Zxid::new(self.epoch, 0));
         ground.send(link, &LeaderInfo::packet(self.epoch));
     }
 

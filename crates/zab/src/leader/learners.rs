@@ -3,6 +3,7 @@
 use zoorum_proto::{Epoch, Monotonic, ServerId, Zxid};
 
 use crate::packets::PacketBuffer;
+use crate::report::Traffic;
 
 /// How far a learner has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub(super) struct Learner {
     pub(super) acked: Zxid,
     /// The oldest proposal that it is watched for, and since when; and the newest sent to it.
     pub(super) unacked: Option<(Zxid, Monotonic)>,
+    pub(super) traffic: Traffic,
 }
 
 impl Learner {

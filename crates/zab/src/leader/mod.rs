@@ -30,7 +30,7 @@ use crate::ground::Ground;
 use crate::history::History;
 use crate::link::{LinkAction, LinkId};
 use crate::packets::{self, PacketBuffer};
-use crate::report::LearnerReport;
+use crate::report::{LearnerReport, Traffic};
 use crate::settings::Ensemble;
 use learners::{Learner, Stage};
 
@@ -119,6 +119,7 @@ impl Leader {
             fed_after: Zxid::ZERO,
             acked: Zxid::ZERO,
             unacked: None,
+            traffic: Traffic::since(ground.now),
         };
         self.learners.insert(link, learner);
     }
@@ -130,17 +131,26 @@ impl Leader {
 
     /// Its learners, for reports.
     pub(crate) fn report(&self, ensemble: &Ensemble) -> Vec<LearnerReport> {
-        let known = self.learners.values().filter(|learner| learner.stage != Stage::Hello);
-        let report = |learner: &Learner| LearnerReport {
+        let known = self.learners.iter().filter(|(_, learner)| learner.stage != Stage::Hello);
+        let report = |(link, learner): (&LinkId, &Learner)| LearnerReport {
+            link: *link,
             id: learner.id,
             from: learner.from.clone(),
             observes: learner.is_observer,
             votes: !learner.is_observer && ensemble.joint.is_voter(learner.id),
             in_step: learner.stage == Stage::Active,
+            traffic: learner.traffic,
+            queued: (0, 0),
         };
         let mut learners: Vec<_> = known.map(report).collect();
         learners.sort_by_key(|learner| learner.id);
         learners
+    }
+
+    /// Starts counting anew what passes on its observers' connections.
+    pub(crate) fn reset_observers(&mut self) {
+        let observers = self.learners.values_mut().filter(|learner| learner.is_observer);
+        observers.for_each(|observer| observer.traffic.reset());
     }
 
     /// Syncs that wait for what was proposed before.
@@ -211,6 +221,9 @@ impl Leader {
             _ => ground.settings.init_time(),
         };
         learner.deadline = ground.now + patience;
+        if matches!(learner.stage, Stage::AwaitsStart | Stage::Active) {
+            learner.traffic.on_received(packet.kind == PacketType::Request);
+        }
         match (learner.stage, packet.kind) {
             (Stage::Hello, PacketType::FollowerInfo | PacketType::ObserverInfo) => {
                 self.on_info(ground, link, &packet)
@@ -301,13 +314,14 @@ impl Leader {
     fn ping(&mut self, ground: &mut Ground<'_>) {
         let ping = packets::bytes(&QuorumPacket::bare(PacketType::Ping, self.proposed));
         let mut slow = Vec::new();
-        for (link, learner) in self.learners.iter().filter(|(_, learner)| learner.is_fed()) {
+        for (link, learner) in self.learners.iter_mut().filter(|(_, learner)| learner.is_fed()) {
             let is_slow = learner
                 .unacked
                 .is_some_and(|(_, since)| ground.now.since(since) > ground.settings.sync_time());
             if is_slow {
                 slow.push(*link);
             } else {
+                learner.traffic.on_sent(1, self.proposed);
                 ground.write(*link, ping.clone());
             }
         }

@@ -67,14 +67,16 @@ impl Leader {
         if let Some(reason) = load.refuses(ground.settings.sync, start, learner.id, votes) {
             return self.drop_learner(ground, link, &reason);
         }
-        let mut out = start.send(ground, link, through);
+        let (mut out, mut packets) = start.send(ground, link, through);
         let text = ground.ensemble.text.as_bytes().to_vec();
         QuorumPacket::with_data(PacketType::NewLeader, Zxid::new(self.epoch, 0), text).encode(&mut out);
         if !learner.is_observer {
             for entry in ground.history.between(through, self.proposed) {
                 encode_entry(PacketType::Proposal, entry.zxid, &entry.payload, &mut out);
+                packets += 1;
             }
         }
+        learner.traffic.on_sent(packets + 1, Zxid::new(self.epoch, 0)); // the leader's beginning is one
         learner.fed_after = through;
         learner.takes_tree = start.is_tree();
         learner.stage = Stage::OwesNewLeaderAck;
@@ -158,6 +160,7 @@ impl Leader {
         learner.deadline = ground.now + ground.settings.sync_time();
         learner.unacked =
             (learner.acked < self.proposed && !learner.is_observer).then_some((self.proposed, ground.now));
+        learner.traffic.on_sent(1, Zxid(-1));
         ground.send(link, &QuorumPacket::bare(PacketType::UpToDate, Zxid(-1)));
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! **Source.** ZooKeeper's observer masters, since 3.6.
 
+mod choice;
 mod observer;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use zoorum_proto::quorum::{
     ForwardedRequest, LeaderInfo, LearnerInfo, PacketType, QuorumPacket, Revalidate, Revalidated, Touch,
 };
-use zoorum_proto::{AuthId, Encode, Epoch, Monotonic, OpCode, ServerId, SessionId, WriteOp, Zxid};
+use zoorum_proto::{AuthId, Encode, Epoch, Monotonic, OpCode, SessionId, WriteOp, Zxid};
 
 use crate::action::{Action, FromLeader, Sought};
 use crate::ground::Ground;
@@ -30,6 +31,7 @@ use crate::link::{Door, LinkAction, LinkId};
 use crate::packets::{self, encode_entry};
 use crate::report::LearnerReport;
 use crate::sync::{self, Load, Plan, Start};
+pub(crate) use choice::masters;
 use observer::{Observer, Stage};
 
 /// What observers say that goes on to the leader.
@@ -87,7 +89,13 @@ impl ObserverMaster {
     }
 
     pub(crate) fn report(&self) -> impl Iterator<Item = LearnerReport> {
-        self.observers.values().filter(|observer| observer.stage != Stage::Hello).map(Observer::report)
+        let known = self.observers.iter().filter(|(_, observer)| observer.stage != Stage::Hello);
+        known.map(|(link, observer)| observer.report(*link))
+    }
+
+    /// Starts counting anew what passes on the observers' connections.
+    pub(crate) fn reset_observers(&mut self) {
+        self.observers.values_mut().for_each(|observer| observer.traffic.reset());
     }
 
     /// What lies behind this must stay in memory: an observer is about to be sent it.
@@ -97,7 +105,8 @@ impl ObserverMaster {
 
     /// An observer has called.
     pub(crate) fn on_accepted(&mut self, ground: &mut Ground<'_>, link: LinkId, from: String) {
-        self.observers.insert(link, Observer::new(from, ground.now + ground.settings.init_time()));
+        self.observers
+            .insert(link, Observer::new(from, ground.now, ground.now + ground.settings.init_time()));
     }
 
     /// An observer is gone.
@@ -149,6 +158,9 @@ impl ObserverMaster {
             _ => ground.settings.init_time(),
         };
         observer.deadline = ground.now + patience;
+        if observer.stage == Stage::Active {
+            observer.traffic.on_received(packet.kind == PacketType::Request);
+        }
         match (observer.stage, packet.kind) {
             (Stage::Hello, PacketType::ObserverInfo) => self.on_info(ground, link, packet)?,
             (Stage::OwesAckEpoch, PacketType::AckEpoch) => {
@@ -157,6 +169,7 @@ impl ObserverMaster {
             }
             (Stage::OwesNewLeaderAck, PacketType::Ack) if packet.zxid == Zxid::new(self.epoch, 0) => {
                 observer.stage = Stage::Active;
+                observer.traffic.on_sent(1, Zxid(-1));
                 ground.send(link, &QuorumPacket::bare(PacketType::UpToDate, Zxid(-1)));
             }
             (Stage::Active, _) => self.on_word(link, packet, words)?,
@@ -191,6 +204,7 @@ impl ObserverMaster {
         older.into_iter().for_each(|other| self.drop_observer(ground, other, "it has called again"));
         if let Some(observer) = self.observers.get_mut(&link) {
             (observer.id, observer.stage) = (id, Stage::OwesAckEpoch);
+            observer.traffic.on_sent(1, Zxid::new(self.epoch, 0));
             ground.send(link, &LeaderInfo::packet(self.epoch));
         }
         Ok(())
@@ -229,10 +243,11 @@ impl ObserverMaster {
         if let Some(reason) = load.refuses(ground.settings.sync, start, observer.id, false) {
             return self.drop_observer(ground, link, &reason);
         }
-        let mut out = start.send(ground, link, through);
+        let (mut out, packets) = start.send(ground, link, through);
         let text = ground.ensemble.text.as_bytes().to_vec();
         QuorumPacket::with_data(PacketType::NewLeader, Zxid::new(self.epoch, 0), text).encode(&mut out);
         ground.write(link, out.into());
+        observer.traffic.on_sent(packets + 1, Zxid::new(self.epoch, 0)); // the leader's beginning is one
         (observer.stage, observer.takes_tree) = (Stage::OwesNewLeaderAck, start.is_tree());
         observer.deadline = ground.now + ground.settings.init_time();
         let text = start.told_of(&observer.name(), observer.last, through);
@@ -309,7 +324,10 @@ impl ObserverMaster {
                     self.sessions.remove(session);
                 }
                 let Some(link) = asker else { return Some(answer) };
-                if let (true, FromLeader::Revalidated(answer)) = (self.has_link(link), answer) {
+                if let (Some(observer), FromLeader::Revalidated(answer)) =
+                    (self.observers.get_mut(&link), answer)
+                {
+                    observer.traffic.on_sent(1, Zxid::ZERO);
                     ground.send(link, &answer.packet());
                 }
             }
@@ -336,13 +354,15 @@ impl ObserverMaster {
     }
 
     fn inform(&mut self, ground: &mut Ground<'_>, through: Zxid) {
-        let mut informs = Vec::new();
+        let (mut informs, mut count) = (Vec::new(), 0);
         for entry in ground.history.between(self.told, through) {
+            count += 1;
             encode_entry(PacketType::Inform, entry.zxid, &entry.payload, &mut informs);
         }
         self.told = through;
         let informs = Bytes::from(informs);
-        for (link, _) in self.observers.iter().filter(|(_, observer)| observer.is_fed()) {
+        for (link, observer) in self.observers.iter_mut().filter(|(_, observer)| observer.is_fed()) {
+            observer.traffic.on_sent(count, through);
             ground.write(*link, informs.clone());
         }
     }
@@ -352,7 +372,8 @@ impl ObserverMaster {
             && zxid <= self.told
         {
             self.synced.pop_front();
-            if self.has_link(link) {
+            if let Some(observer) = self.observers.get_mut(&link) {
+                observer.traffic.on_sent(1, Zxid::ZERO);
                 ground.send(link, &QuorumPacket::bare(PacketType::Sync, Zxid::ZERO));
             }
         }
@@ -367,7 +388,8 @@ impl ObserverMaster {
         if self.ping_at <= ground.now {
             self.ping_at = ground.now + ground.settings.tick / 2;
             let ping = packets::bytes(&QuorumPacket::bare(PacketType::Ping, self.told));
-            for (link, _) in self.observers.iter().filter(|(_, observer)| observer.is_fed()) {
+            for (link, observer) in self.observers.iter_mut().filter(|(_, observer)| observer.is_fed()) {
+                observer.traffic.on_sent(1, self.told);
                 ground.write(*link, ping.clone());
             }
         }
@@ -382,16 +404,4 @@ impl ObserverMaster {
 /// Up to here this server has what is committed.
 fn known(ground: &Ground<'_>) -> Zxid {
     ground.history.committed().min(ground.history.last())
-}
-
-/// Where an observer may look for somebody to learn from, before it turns to the leader: the followers, each with
-/// others first for each server and each time.
-pub(crate) fn masters(ground: &Ground<'_>, leader: ServerId, turn: u64) -> VecDeque<ServerId> {
-    let mut followers: VecDeque<ServerId> =
-        ground.ensemble.joint.voters().into_iter().filter(|id| *id != leader).collect();
-    if !followers.is_empty() {
-        let first = (ground.settings.me.0.unsigned_abs().wrapping_add(turn)) % followers.len() as u64;
-        followers.rotate_left(first as usize);
-    }
-    followers
 }

@@ -2,8 +2,9 @@
 
 use zoorum_proto::{Monotonic, ServerId, Zxid};
 
+use crate::link::LinkId;
 use crate::packets::PacketBuffer;
-use crate::report::LearnerReport;
+use crate::report::{LearnerReport, Traffic};
 
 /// How far an observer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +50,23 @@ pub(super) struct Observer {
     pub(super) last: Zxid,
     /// It is sent a whole tree.
     pub(super) takes_tree: bool,
+    pub(super) traffic: Traffic,
 }
 
 impl Observer {
-    pub(super) fn new(from: String, deadline: Monotonic) -> Self {
+    pub(super) fn new(from: String, now: Monotonic, deadline: Monotonic) -> Self {
         let input = PacketBuffer::default();
         let (stage, id) = (Stage::Hello, ServerId::NONE);
-        Self { stage, id, from, input, deadline, last: Zxid::ZERO, takes_tree: false }
+        Self {
+            stage,
+            id,
+            from,
+            input,
+            deadline,
+            last: Zxid::ZERO,
+            takes_tree: false,
+            traffic: Traffic::since(now),
+        }
     }
 
     /// Whether what is committed goes to it as it comes.
@@ -71,13 +82,16 @@ impl Observer {
         }
     }
 
-    pub(super) fn report(&self) -> LearnerReport {
+    pub(super) fn report(&self, link: LinkId) -> LearnerReport {
         LearnerReport {
+            link,
             id: self.id,
             from: self.from.clone(),
             observes: true,
             votes: false,
             in_step: self.stage == Stage::Active,
+            traffic: self.traffic,
+            queued: (0, 0),
         }
     }
 

@@ -27,6 +27,16 @@ impl Peer {
         }
     }
 
+    /// Starts counting anew what passes on the connections of observers.
+    pub fn reset_observers(&mut self) {
+        if let Role::Leading(leader) = &mut self.role {
+            leader.reset_observers();
+        }
+        if let Some(master) = &mut self.master {
+            master.reset_observers();
+        }
+    }
+
     pub(super) fn tell_of_election(&mut self, elected: Elected) {
         let took = self.now.since(self.looking_since);
         let (leader, ms) = (elected.leader, took.as_millis());

@@ -51,7 +51,7 @@ fn a_snapshot_waits_for_a_slow_reader() {
     let mut received = 0;
     while received < size {
         received += scene.read_by(&mut peer, 1 << 20).len();
-        let queued = scene.sockets.links.queued(LINK);
+        let (_, queued) = scene.sockets.links.queued(LINK);
         assert!(queued <= FEED_LIMIT, "{queued} bytes wait on the link besides the feed's");
     }
     assert_eq!(maker.join().expect("a thread"), Ok(()));
@@ -82,7 +82,7 @@ fn the_maker_of_a_snapshot_is_told_when_the_link_goes_while_it_waits() {
             }
         }
     });
-    while scene.sockets.links.queued(LINK) == 0 {
+    while scene.sockets.links.queued(LINK).1 == 0 {
         scene.turn();
     }
     scene.perform(LinkAction::Close { link: LINK });
