@@ -242,7 +242,8 @@ fn a_restore_that_is_killed_leaves_nothing_or_all_of_it() {
             .stdout(Stdio::null())
             .spawn()
             .expect("run zoorum");
-        thread::sleep(Duration::from_millis(2) * attempt); // not waited for: a moment like any other
+        // Nothing is awaited: the kill is to hit moments spread over the restore, whichever they are.
+        thread::sleep(Duration::from_millis(2) * attempt);
         let _ = child.kill();
         child.wait().expect("wait");
         let version = data.join("version-2");

@@ -33,6 +33,7 @@ impl World for Tokio {
     }
 
     fn sleep(&self, length: Duration) -> Task {
+        // As long as the caller says: a pause of the session's, or of a recipe after an overload.
         Box::pin(tokio::time::sleep(length))
     }
 

@@ -181,7 +181,7 @@ impl Drop for Ensemble {
             for member in &mut self.members {
                 member.ended();
             }
-            thread::sleep(STOP_LOOK);
+            thread::sleep(STOP_LOOK); // until all have ended, STOP_PATIENCE at most
         }
     }
 }

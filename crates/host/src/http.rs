@@ -62,6 +62,7 @@ async fn accept(listener: &TcpListener, router: &Router, idle: Duration) {
             }
             Err(error) => {
                 tracing::debug!("an HTTP connection is refused: {error}");
+                // So long, and then whoever waits is accepted again: descriptors may have become free.
                 tokio::time::sleep(REFUSED).await;
             }
         }

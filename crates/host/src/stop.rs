@@ -55,6 +55,7 @@ impl Stopper {
             let _ = code.send(exit_code);
             serving.shared.replica.send(ToReplica::Stop);
             let _ = thread::Builder::new().name("deadline".to_owned()).spawn(move || {
+                // The deadline itself: it ends the process unless that has ended before.
                 thread::sleep(patience);
                 std::process::exit(exit_code.into());
             });

@@ -62,7 +62,7 @@ impl Drop for SnapshotFeed {
 /// What the link finds in the feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fed {
-    /// Bytes, or for now none; the bell will ring.
+    /// Bytes; if there are none yet, the bell rings when there are.
     Bytes,
     /// Nothing more.
     Whole,

@@ -32,7 +32,7 @@ pub(super) enum Progress {
     Done,
     /// The socket would take more, and there is more.
     More,
-    /// The socket takes no more for now.
+    /// The socket's buffer is full; its writability is awaited.
     Full,
 }
 
