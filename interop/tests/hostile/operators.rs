@@ -186,26 +186,35 @@ fn a_full_disk_stops_it_with_a_message_and_room_brings_everything_back() {
 #[test]
 fn a_process_that_stood_still_does_not_expire_who_kept_pinging() {
     let directory = directory();
-    let lines = format!("{}\ntickTime=300\nminSessionTimeout=600", data_dir(directory.path()));
+    let lines = format!("{}\ntickTime=500\nminSessionTimeout=1000", data_dir(directory.path()));
     let server = start(directory.path(), free_address(), &lines, "");
     server.client().close();
     for _ in 0..3 {
-        let request = Connect { timeout: 600, ..Connect::default() };
-        let mut clients: Vec<Client> =
-            (0..20).map(|_| Client::connect_with(server.address, &request)).collect();
+        let request = Connect { timeout: 1000, ..Connect::default() };
+        let mut clients: Vec<Client> = Vec::new();
+        for _ in 0..20 {
+            clients.push(Client::connect_with(server.address, &request));
+            // While the others connect, which may take as long as a session lasts.
+            clients.iter_mut().for_each(ping);
+        }
         server.signal("STOP");
         let begun = Instant::now();
         // Time itself is what the test needs: longer than any session lasts.
-        while begun.elapsed() < Duration::from_millis(1500) {
-            clients.iter_mut().for_each(|client| client.send(-2, op::PING, b""));
+        while begun.elapsed() < Duration::from_millis(2500) {
+            clients.iter_mut().for_each(ping);
             thread::sleep(Duration::from_millis(100));
         }
         server.signal("CONT");
+        clients.iter_mut().for_each(|client| client.wire.write(&request_exists(99)));
         for client in &mut clients {
-            client.wire.write(&request_exists(99));
             while client.reply().xid != 99 {}
         }
     }
+}
+
+/// A sign of life, whose answer nobody waits for.
+fn ping(client: &mut Client) {
+    client.send(-2, op::PING, b"");
 }
 
 fn request_exists(xid: i32) -> Vec<u8> {
