@@ -10,12 +10,13 @@ mod claim;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{Access, FallocateFlags, access, fallocate};
+use rustix::fs::{Access, Advice, FallocateFlags, SeekFrom, access, fadvise, fallocate, seek};
 use rustix::io::Errno;
 use zoorum_config::Storage;
 use zoorum_storage::{Disk, DiskFile, Entry};
@@ -328,6 +329,15 @@ impl DiskFile for RealFile {
         self.0.read_at(buffer, offset)
     }
 
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        match seek(&self.0, SeekFrom::Data(offset)) {
+            Ok(data) => Ok(Some(data)),
+            Err(Errno::NXIO) => Ok(None),
+            // Not every file system knows.
+            Err(_) => Ok(Some(offset)),
+        }
+    }
+
     fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }
@@ -354,6 +364,11 @@ impl DiskFile for RealFile {
 
     fn set_length(&mut self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
+    }
+
+    fn begin_sync(&mut self, offset: u64, length: u64) {
+        // Linux begins to write what it is told will not be needed, and keeps what is not written yet.
+        let _ = fadvise(&self.0, offset, NonZeroU64::new(length), Advice::DontNeed);
     }
 
     fn sync_data(&mut self) -> io::Result<()> {

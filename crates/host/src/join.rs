@@ -88,7 +88,7 @@ pub(crate) fn join(
             record_limit: config.network.record_limit(),
         },
         events: Vec::new(),
-        receiving: None,
+        receiver: None,
         received: None,
     };
     let peer = Peer::new(clock.monotonic(), settings(config, me), ensemble, found);

@@ -7,10 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use zoorum_proto::Zxid;
 use zoorum_server::replica::{Effect, ReplicaReport};
-use zoorum_storage::snapshot::{Received, Receiving};
+use zoorum_storage::snapshot::Receiving;
 use zoorum_storage::{
     Disk, EpochError, Epochs, ForceSnap, ForceSnapError, InstallError, Joints, LogError, LogOptions,
     RecoverError, RecoverOptions, SnapshotError, SnapshotOptions, Staged, TruncateError, Truncation, TxnLog,
@@ -20,6 +19,7 @@ use zoorum_tree::{Loader, Tree};
 use zoorum_zab::{Entry, LinkEvent, Notice, Persist, SnapshotStep};
 
 use crate::peers::{PeerSockets, SnapshotFeed, Source, StreamOrder};
+use crate::receiver::Receiver;
 use crate::replica::ReplicaThread;
 use crate::supplies::Supplies;
 
@@ -44,6 +44,9 @@ pub enum ServeError {
     /// A tree from the leader cannot be written.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// There is no thread to receive a tree from the leader.
+    #[error("cannot start the thread that receives the leader's tree: {0}")]
+    Receiver(std::io::Error),
     /// The note that a tree is needed cannot be kept.
     #[error(transparent)]
     ForceSnap(#[from] ForceSnapError),
@@ -76,7 +79,7 @@ pub(crate) struct Member<D: Disk> {
     pub(crate) supplies: Supplies<D>,
     pub(crate) options: FileOptions,
     pub(crate) events: Vec<LinkEvent>,
-    pub(crate) receiving: Option<(Zxid, Receiving<D>)>,
+    pub(crate) receiver: Option<Receiver<D>>,
     pub(crate) received: Option<(Tree, Staged<D>)>,
 }
 
@@ -92,6 +95,7 @@ impl<D: Disk> ReplicaThread<D> {
             self.replica.on_link(&self.shared.tree.read(), now, event);
             self.perform()?;
         }
+        self.take_received()?;
         self.supply_learners()?;
         let now = self.shared.clock.now();
         if self.replica.next_peer_wakeup() <= now.monotonic {
@@ -225,6 +229,7 @@ impl<D: Disk> ReplicaThread<D> {
         let Some(member) = &mut self.member else { return Ok(()) };
         match step {
             SnapshotStep::Begin(zxid) => {
+                (member.receiver, member.received) = (None, None);
                 let options = &member.options;
                 let receiving = Receiving::start(
                     &member.snapshots,
@@ -234,36 +239,39 @@ impl<D: Disk> ReplicaThread<D> {
                     options.record_limit,
                     Loader::with_owners(options.recover.seed, options.recover.owners),
                 )?;
-                member.receiving = Some((zxid, receiving));
+                let bell = member.sockets.bell();
+                let receiver = Receiver::start(zxid, receiving, move || bell.ring());
+                member.receiver = Some(receiver.map_err(ServeError::Receiver)?);
             }
-            SnapshotStep::Bytes(bytes) => self.feed_tree(&bytes),
-            SnapshotStep::Abandon => (member.receiving, member.received) = (None, None),
+            SnapshotStep::Bytes(bytes) => {
+                if let Some(receiver) = &member.receiver {
+                    receiver.feed(bytes);
+                }
+            }
+            SnapshotStep::Abandon => (member.receiver, member.received) = (None, None),
             SnapshotStep::Install(behind) => self.install_tree(&behind)?,
         }
         Ok(())
     }
 
-    fn feed_tree(&mut self, bytes: &Bytes) {
-        let Some(member) = &mut self.member else { return };
-        let Some((zxid, mut receiving)) = member.receiving.take() else { return };
-        let fed = match receiving.feed(bytes) {
-            Ok(Received::Part) => {
-                member.receiving = Some((zxid, receiving));
-                return;
-            }
-            Ok(Received::Whole { rest }) => receiving.finish().map(|received| (received, rest)),
-            Err(error) => Err(error),
-        };
+    /// Tells the replica what became of the tree that the leader sent, once that is known.
+    fn take_received(&mut self) -> Result<(), ServeError> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        let Some(receiver) = &member.receiver else { return Ok(()) };
+        let Some((outcome, rest)) = receiver.outcome() else { return Ok(()) };
+        let zxid = receiver.zxid;
+        member.receiver = None;
         let now = self.shared.clock.now();
-        let tree = self.shared.tree.read();
-        match fed {
-            Ok((received, rest)) => {
+        match outcome {
+            Ok(received) => {
                 member.received = Some(received);
-                let rest = bytes.slice(bytes.len() - rest..);
-                self.replica.on_snapshot_received(&tree, now, zxid, &rest);
+                self.replica.on_snapshot_received(&self.shared.tree.read(), now, zxid, &rest);
             }
-            Err(error) => self.replica.on_snapshot_refused(&tree, now, &error.to_string()),
+            Err(error) => {
+                self.replica.on_snapshot_refused(&self.shared.tree.read(), now, &error.to_string());
+            }
         }
+        self.perform()
     }
 
     /// What the leader sent takes the place of what there was.

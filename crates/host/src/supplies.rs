@@ -5,17 +5,19 @@
 //!              └─ nothing there: wait until no snapshot is being made ─▶ replica ─ WriteSnapshot ─▶ the tree
 //! ```
 //!
-//! Only one pass over the tree can be made at a time. A learner that needs a whole tree while one is made is sent
-//! the newest snapshot's file and the log behind it; if that will not do, it waits.
+//! A learner that needs a whole tree is sent the newest snapshot's file and the log behind it, unless that is long:
+//! copying files is in nobody's way, where a pass over the tree shares it with all who read and write. Only one pass
+//! can be made at a time; while one is, the log may be as long as it is, and a learner for whom there is no file
+//! waits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::{io, thread};
 
 use zoorum_storage::{Disk, Joints, Supply, SupplyError};
 use zoorum_zab::{LinkId, Seek, Sought, encode_committed};
 
+use crate::bulk;
 use crate::member::ServeError;
 use crate::peers::{Bell, SnapshotFeed};
 use crate::replica::ReplicaThread;
@@ -29,7 +31,7 @@ const CHUNK: usize = 64 << 10;
 pub(crate) struct Supplies<D: Disk> {
     snapshots: D,
     logs: D,
-    /// Changes from the log may have so many times the bytes of the newest snapshot; 0: any.
+    /// See [`Search::factor`].
     factor: f64,
     bell: Arc<Bell>,
     say: Sender<Answer<D>>,
@@ -55,6 +57,8 @@ enum Stage {
 struct Search {
     seek: Seek,
     stage: Stage,
+    /// Changes may have so many times the bytes of the newest snapshot; 0: any.
+    factor: f64,
 }
 
 struct Answer<D: Disk> {
@@ -72,8 +76,8 @@ impl<D: Disk> Supplies<D> {
     /// Something is to be found. The answer comes later, in any case.
     pub(crate) fn seek(&mut self, seek: Seek, joints: &Joints) {
         match seek.after {
-            Some(_) => self.search(Search { seek, stage: Stage::Changes }, joints),
-            None => self.waiting.push_back(Search { seek, stage: Stage::File }),
+            Some(_) => self.search(Search { seek, stage: Stage::Changes, factor: self.factor }, joints),
+            None => self.waiting.push_back(Search { seek, stage: Stage::File, factor: self.factor }),
         }
         self.bell.ring();
     }
@@ -98,14 +102,19 @@ impl<D: Disk> Supplies<D> {
                 }
             }
         }
-        if is_idle {
-            return self.waiting.pop_front().map(|search| (search.seek.link, Sought::Tree));
-        }
+        let mut answer = None;
         for search in std::mem::take(&mut self.waiting) {
-            let has_to_wait = search.stage == Stage::Tree || search.seek.file_from.is_none();
-            if has_to_wait { self.waiting.push_back(search) } else { self.search(search, joints) }
+            let needs_tree = search.stage == Stage::Tree || search.seek.file_from.is_none();
+            if !needs_tree {
+                let factor = if is_idle { self.factor } else { 0.0 };
+                self.search(Search { factor, ..search }, joints);
+            } else if is_idle && answer.is_none() {
+                answer = Some((search.seek.link, Sought::Tree));
+            } else {
+                self.waiting.push_back(search);
+            }
         }
-        None
+        answer
     }
 
     fn search(&mut self, search: Search, joints: &Joints) {
@@ -113,11 +122,10 @@ impl<D: Disk> Supplies<D> {
             return self.queued.push_back(search);
         }
         self.searching += 1;
-        let (disks, joints, factor) =
-            ((self.snapshots.clone(), self.logs.clone()), joints.clone(), self.factor);
+        let (disks, joints) = ((self.snapshots.clone(), self.logs.clone()), joints.clone());
         let (say, bell) = (self.say.clone(), Arc::clone(&self.bell));
-        let started = thread::Builder::new().name("history".to_owned()).spawn(move || {
-            let found = find((&disks.0, &disks.1), &joints, search, factor);
+        let started = bulk::spawn("history", move || {
+            let found = find((&disks.0, &disks.1), &joints, search);
             // Whoever asked may be gone with the server.
             let _ = say.send(Answer { search, found });
             bell.ring();
@@ -132,9 +140,7 @@ impl<D: Disk> Supplies<D> {
     /// What was found is to be sent.
     pub(crate) fn send(&mut self, link: LinkId, feed: SnapshotFeed) {
         let Some((_, supply)) = self.found.take().filter(|(of, _)| *of == link) else { return };
-        let started: io::Result<_> =
-            thread::Builder::new().name("learner".to_owned()).spawn(move || pass_on(supply, feed));
-        if let Err(error) = started {
+        if let Err(error) = bulk::spawn("learner", move || pass_on(supply, feed)) {
             // The feed is gone with the thread, and takes the link with it: the learner comes again.
             tracing::warn!(%error, "cannot start a thread that sends a learner what it lacks");
         }
@@ -144,12 +150,11 @@ impl<D: Disk> Supplies<D> {
 fn find<D: Disk>(
     disks: (&D, &D),
     joints: &Joints,
-    Search { seek, stage }: Search,
-    factor: f64,
+    Search { seek, stage, factor }: Search,
 ) -> Result<Supply<D>, SupplyError> {
     match (stage, seek.after, seek.file_from) {
         (Stage::Changes, Some(after), _) => Supply::changes(disks, joints, after, seek.through, factor),
-        (_, _, from) => Supply::snapshot(disks, joints, from.unwrap_or(seek.through), seek.through),
+        (_, _, from) => Supply::snapshot(disks, joints, from.unwrap_or(seek.through), seek.through, factor),
     }
 }
 

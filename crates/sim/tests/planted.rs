@@ -113,7 +113,8 @@ fn a_truncation_that_is_passed_over_is_found() {
 
 #[test]
 fn a_tree_that_is_installed_and_not_synced_is_found() {
-    assert_found_in_ensembles(Bug::TreeNotSynced, 40, WRONG_TREE);
+    // The runs before these take a minute and a half, and in none of them does a power cut follow an installation.
+    assert_found_among(Bug::TreeNotSynced, 60..100, Faults::of_ensemble, WRONG_TREE);
 }
 
 #[test]

@@ -54,6 +54,12 @@ pub trait DiskFile: Send + 'static {
     /// Reads at `offset`. Fewer bytes than asked for do not mean that the file ends; 0 does.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// Where, from `offset` on, the next bytes lie that may be other than zeroes; `None` if there are none. Room that
+    /// was set aside and never written reads as zeroes, and need not be read; but a disk need not know where it is.
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        Ok(Some(offset))
+    }
+
     /// Writes all of `bytes` at `offset`, growing the file if need be.
     fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
@@ -69,6 +75,10 @@ pub trait DiskFile: Send + 'static {
 
     /// Cuts the file, or extends it by zeroes.
     fn set_length(&mut self, length: u64) -> io::Result<()>;
+
+    /// Asks that `length` bytes that were written at `offset` be on their way to the disk, and does not wait for them:
+    /// a sync to come has less left to do. Only saves time, so a disk need not know how.
+    fn begin_sync(&mut self, _offset: u64, _length: u64) {}
 
     /// Makes what was written survive a power cut.
     fn sync_data(&mut self) -> io::Result<()>;

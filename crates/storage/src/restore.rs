@@ -20,8 +20,8 @@ use crate::install::Staged;
 use crate::name::{SnapshotFile, install_name, restored_name, snapshot_name};
 use crate::recover::{RecoverOptions, TreeSink};
 use crate::snapshot::{
-    Compression, SnapshotError, SnapshotOptions, SnapshotReadError, SnapshotWriter, Target, looks_whole,
-    read, stream_head,
+    Compression, Pace, SnapshotError, SnapshotOptions, SnapshotReadError, SnapshotWriter, Target,
+    looks_whole, read, stream_head,
 };
 
 /// Znodes that are encoded at a time.
@@ -90,8 +90,12 @@ impl<D: Disk> Restoring<D> {
         let (mut tree, origin) = state_of_file(from, name, recover)?;
         end_sessions(&mut tree, origin);
         let start = tree.begin_snapshot();
-        let target =
-            Target { names: [restored_name(), String::new()], zxid: origin, digest: (origin, start.digest) };
+        let target = Target {
+            names: [restored_name(), String::new()],
+            zxid: origin,
+            digest: (origin, start.digest),
+            pace: Pace::BesideLog,
+        };
         let mut writer = SnapshotWriter::begin(snapshots, target, options)?;
         let mut bytes = Vec::new();
         stream_head(&start, &mut bytes);

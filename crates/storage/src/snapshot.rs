@@ -33,7 +33,7 @@ pub(crate) use read::looks_whole;
 pub use read::{Sink, SnapshotDigest, SnapshotSummary, read, verify};
 pub use receive::{ReceiveError, Received, Receiving, StreamError};
 pub use send::{STREAM_END, SnapshotStream, stream_head};
-pub(crate) use write::Target;
+pub(crate) use write::{Pace, Target};
 pub use write::{SnapshotOptions, SnapshotWriter, write_tree};
 
 /// "ZKSN".

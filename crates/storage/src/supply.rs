@@ -66,27 +66,28 @@ impl<D: Disk> Supply<D> {
         factor: f64,
     ) -> Result<Self, SupplyError> {
         let snapshot_bytes = list(snapshots)?.first().map_or(0, |file| file.length);
-        let limit = (factor > 0.0).then_some((snapshot_bytes as f64 * factor) as u64);
-        let changes = history(logs, joints, after, through, limit)?;
+        let changes = history(logs, joints, after, through, limit(snapshot_bytes, factor))?;
         Ok(Self { tree: None, zxid: None, changes: Some(changes) })
     }
 
-    /// The newest snapshot, if it is at least of zxid `from`, and the changes behind it up to `through`.
+    /// The newest snapshot, if it is at least of zxid `from`, and the changes behind it up to `through`, if those are
+    /// not more than `factor` times the snapshot. A factor of 0 sets no limit.
     ///
     /// # Errors
     ///
-    /// If there is none, or a change may be missing behind it.
+    /// If there is none, or a change may be missing behind it, or there are too many.
     pub fn snapshot(
         (snapshots, logs): (&D, &D),
         joints: &Joints,
         from: Zxid,
         through: Zxid,
+        factor: f64,
     ) -> Result<Self, SupplyError> {
         let files = list(snapshots)?;
         let file = files.first().filter(|file| file.zxid >= from);
         let file = file.ok_or(SupplyError::NoSnapshot { from })?;
         let changes = match file.zxid < through {
-            true => Some(history(logs, joints, file.zxid, through, None)?),
+            true => Some(history(logs, joints, file.zxid, through, limit(file.length, factor))?),
             false => None,
         };
         let tree = SnapshotStream::open(snapshots, file)?;
@@ -124,6 +125,10 @@ impl<D: Disk> Supply<D> {
         }
         Ok(false)
     }
+}
+
+fn limit(snapshot_bytes: u64, factor: f64) -> Option<u64> {
+    (factor > 0.0).then_some((snapshot_bytes as f64 * factor) as u64)
 }
 
 fn list<D: Disk>(snapshots: &D) -> Result<Vec<name::SnapshotFile>, SupplyError> {

@@ -57,7 +57,7 @@ fn changes_are_supplied_unless_a_snapshot_would_be_sent_sooner() {
 fn a_snapshot_is_supplied_with_what_follows_it() {
     let author = author();
     let disks = (&author.disk, &author.disk);
-    let supply = Supply::snapshot(disks, &Joints::default(), Zxid(12), Zxid(25)).expect("a snapshot");
+    let supply = Supply::snapshot(disks, &Joints::default(), Zxid(12), Zxid(25), 0.0).expect("a snapshot");
     assert_eq!(supply.snapshot_zxid(), Some(Zxid(20)));
     let bytes = all(supply).expect("sound files");
     let disk = MemoryDisk::new();
@@ -71,11 +71,20 @@ fn a_snapshot_is_supplied_with_what_follows_it() {
 }
 
 #[test]
+fn a_snapshot_with_too_many_changes_behind_it_is_refused() {
+    let author = author();
+    let disks = (&author.disk, &author.disk);
+    let of = |factor| Supply::snapshot(disks, &Joints::default(), Zxid(12), Zxid(25), factor);
+    assert!(matches!(of(0.001), Err(SupplyError::History(HistoryError::TooLarge { .. }))));
+    assert!(of(100.0).is_ok());
+}
+
+#[test]
 fn a_snapshot_alone_will_do_and_an_old_one_will_not() {
     let author = author();
     let disks = (&author.disk, &author.disk);
-    let supply = Supply::snapshot(disks, &Joints::default(), Zxid(20), Zxid(15)).expect("a snapshot");
+    let supply = Supply::snapshot(disks, &Joints::default(), Zxid(20), Zxid(15), 0.0).expect("a snapshot");
     assert!(all(supply).expect("sound files").ends_with(b"BenWasHere"));
-    let refused = Supply::snapshot(disks, &Joints::default(), Zxid(21), Zxid(25));
+    let refused = Supply::snapshot(disks, &Joints::default(), Zxid(21), Zxid(25), 0.0);
     assert!(matches!(refused, Err(SupplyError::NoSnapshot { from: Zxid(21) })));
 }

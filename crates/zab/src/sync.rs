@@ -62,7 +62,8 @@ impl Plan {
         match cut {
             Some(to) if to.epoch() == last.epoch() => Self::Start(Start::Trunc(to)),
             _ => {
-                let is_older = settings.reads_log && last < history.floor();
+                // Of a server that has nothing, all of the log would be read, and a tree is sooner sent.
+                let is_older = settings.reads_log && last < history.floor() && last != Zxid::ZERO;
                 Self::Seek { after: is_older.then_some(last), file_from: Some(last) }
             }
         }
@@ -209,7 +210,7 @@ mod tests {
             (zxid(1, 6), diff(zxid(1, 6)), "behind, within memory"),
             (zxid(1, 5), diff(zxid(1, 5)), "behind, where memory begins"),
             (zxid(1, 4), from_log(zxid(1, 4)), "before memory"),
-            (zxid(0, 0), from_log(zxid(0, 0)), "empty"),
+            (zxid(0, 0), tree(zxid(0, 0)), "empty"),
             (Zxid(-1), Plan::Seek { after: None, file_from: None }, "asks for everything"),
             (zxid(2, 0), diff(zxid(2, 0)), "an established leader without a change"),
             (zxid(3, 0), diff(zxid(3, 0)), "a leader without a change, now with changes behind it"),

@@ -151,3 +151,19 @@ fn room_that_was_given_back_changes_neither_length_nor_content() {
     let blocks = fs::metadata(temporary.path().join("log.1")).unwrap().blocks();
     assert!(blocks * 512 < 1 << 20, "{blocks} blocks are still taken");
 }
+
+#[test]
+fn what_was_written_is_found_in_the_room_that_was_not() {
+    let temporary = tempfile::tempdir().unwrap();
+    let disk = RealDisk::open(temporary.path()).unwrap();
+    let mut file = disk.create_new("log.1").unwrap();
+    file.allocate(0, 1 << 20).unwrap();
+    file.write_all_at(b"here", 300_000).unwrap();
+    // However coarsely a file system knows it, nothing that was written is passed over.
+    for from in [0, 1, 299_999, 300_000, 300_003] {
+        let found = file.next_data(from).unwrap().expect("there is data behind");
+        assert!((from..=from.max(300_000)).contains(&found), "{found} from {from}");
+    }
+    let behind = file.next_data(1 << 20).unwrap();
+    assert!(behind.is_none_or(|at| at == 1 << 20), "{behind:?}");
+}

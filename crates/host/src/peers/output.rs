@@ -10,6 +10,8 @@ use super::feed::{Fed, FeedEnd};
 /// Most bytes offered to a socket at a time: what is shorter goes in one system call, and what is longer does not
 /// keep others waiting.
 const WRITE_SIZE: usize = 1 << 20;
+/// Bytes of a snapshot that are sent between two looks at what others want.
+const SNAPSHOT_SIZE: usize = 128 << 10;
 /// Most pieces that the system takes in one call.
 const PIECES: usize = 1024;
 
@@ -103,7 +105,7 @@ impl Output {
     fn fetch_snapshot(&mut self) -> Result<(), OutputError> {
         let mut chunks = Vec::new();
         while let Some(Piece::Snapshot(feed)) = self.pieces.front() {
-            match feed.take(WRITE_SIZE, &mut chunks) {
+            match feed.take(SNAPSHOT_SIZE, &mut chunks) {
                 Fed::Bytes => break,
                 Fed::Whole => drop(self.pieces.pop_front()),
                 Fed::BrokenOff => return Err(OutputError::Snapshot),

@@ -81,8 +81,10 @@ impl Process {
             ground.supplies += 1;
             return changes;
         }
-        let from = seek.file_from.filter(|_| !matches!(self.pass, Pass::Idle) || ground.chance.one_in(2))?;
-        let file = Supply::snapshot(disks, joints, from, seek.through).ok()?;
+        let is_idle = matches!(self.pass, Pass::Idle);
+        let from = seek.file_from.filter(|_| !is_idle || ground.chance.one_in(2))?;
+        let factor = if is_idle { factor } else { 0.0 };
+        let file = Supply::snapshot(disks, joints, from, seek.through, factor).ok()?;
         ground.supplies += 1;
         Some(file)
     }

@@ -320,7 +320,8 @@ fn nonzero_end(file: &impl DiskFile, from: u64, to: u64) -> io::Result<Option<u6
     const BLOCK: usize = 1 << 18;
     let mut block = vec![0; BLOCK];
     let (mut at, mut end) = (from, None);
-    while at < to {
+    while let Some(data) = file.next_data(at)?.filter(|&data| data < to) {
+        at = data;
         let wanted = BLOCK.min((to - at) as usize);
         let count = read_full_at(file, &mut block[..wanted], at)?;
         if count == 0 {

@@ -5,7 +5,7 @@ use zoorum_tree::{Loader, Tree};
 
 use super::records::{Bad, Record, Records};
 use super::send::SIGNATURE;
-use super::{SnapshotError, SnapshotOptions, SnapshotWriter, TERMINATOR, Target};
+use super::{Pace, SnapshotError, SnapshotOptions, SnapshotWriter, TERMINATOR, Target};
 use crate::disk::Disk;
 use crate::install::Staged;
 use crate::name::{install_name, received_name, snapshot_name};
@@ -106,6 +106,7 @@ impl<D: Disk> Receiving<D> {
             zxid,
             // The stream may be fuzzy, so that nobody knows after which change the tree has which digest.
             digest: (Zxid::ZERO, 0),
+            pace: Pace::Alone,
         };
         Ok(Self {
             logs: logs.clone(),

@@ -13,9 +13,7 @@ use super::{DATABASE, FORMAT_VERSION, MAGIC, SnapshotError, TERMINATOR, digest_o
 use crate::disk::{Disk, DiskFile};
 use crate::name::{snapshot_name, temporary_name};
 
-/// Bytes that are collected before they are written and synced. The log shares the disk: a sync of it may have to
-/// wait for as many, and for twice as long if they are four times as many. Fewer would only be more syncs, each
-/// of which is in the log's way too.
+/// Bytes that are collected before they are written. See [`Pace`].
 const WRITE_BYTES: usize = 256 << 10;
 
 /// Znodes that are encoded at a time.
@@ -66,6 +64,19 @@ pub(crate) struct Target {
     pub zxid: Zxid,
     /// A digest, and after which change the tree has it.
     pub digest: (Zxid, i64),
+    /// How it is written.
+    pub pace: Pace,
+}
+
+/// How a file comes to the disk before it is whole and synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Each piece is synced before the next is written. This server's log shares the disk: a sync of it may have to
+    /// wait for a piece, and for twice as long if pieces are four times as long. Shorter ones would only be more
+    /// syncs, each of which is in the log's way too.
+    BesideLog,
+    /// Each piece is on its way while the next is made. This server logs nothing before the file is whole.
+    Alone,
 }
 
 enum Pack {
@@ -85,6 +96,7 @@ impl<D: Disk> SnapshotWriter<D> {
             names: [temporary_name(start.zxid), snapshot_name(start.zxid, options.compression)],
             zxid: start.zxid,
             digest: (start.zxid, digest_of_start(start.zxid, start.digest)),
+            pace: Pace::BesideLog,
         };
         let mut writer = Self::begin(disk, target, options)?;
         writer.section(|out| stream_head(start, out))?;
@@ -217,8 +229,14 @@ impl<D: Disk> SnapshotWriter<D> {
         for piece in bytes.chunks(WRITE_BYTES) {
             self.pack(piece).map_err(|source| self.failed("pack", source))?;
             if self.out.len() >= WRITE_BYTES {
+                let (offset, length) = (self.written, self.out.len() as u64);
                 self.write_out()?;
-                self.file.sync_data().map_err(|source| self.failed("sync", source))?;
+                match self.target.pace {
+                    Pace::BesideLog => {
+                        self.file.sync_data().map_err(|source| self.failed("sync", source))?;
+                    }
+                    Pace::Alone => self.file.begin_sync(offset, length),
+                }
             }
         }
         Ok(())
