@@ -20,6 +20,7 @@ mod http;
 mod join;
 mod leaving;
 pub mod logging;
+mod lost_time;
 mod mail;
 mod member;
 mod panics;

@@ -18,17 +18,12 @@ use zoorum_storage::{Disk, LogError, TxnLog};
 use crate::audit::AuditLog;
 use crate::errands::ErrandBox;
 use crate::leaving::Leaving;
+use crate::lost_time::LostTime;
 use crate::mail::{ToReplica, ToWorker, WorkerBox};
 use crate::member::{Member, ServeError};
 use crate::service;
 use crate::shared::Shared;
 use crate::snapshot::SnapshotThread;
-
-/// Waking so late means that the whole process may have stood still, its workers too: signs of life may wait
-/// in their sockets, unread.
-const LATE: Duration = Duration::from_millis(20);
-/// So long workers then have to read them, before a session may expire.
-const CATCHING_UP: Duration = Duration::from_millis(500);
 
 /// Pause while a worker is behind.
 const BEHIND: Duration = Duration::from_millis(1);
@@ -75,8 +70,7 @@ pub(crate) struct ReplicaThread<D: Disk> {
     pub(crate) snapshot_owed: bool,
     pub(crate) errands: ErrandBox<D>,
     pub(crate) audit: Option<AuditLog>,
-    /// No session expires before, because time was lost.
-    pub(crate) expiry_held_until: Option<Monotonic>,
+    pub(crate) lost_time: LostTime,
     /// What a server has that is one of an ensemble.
     pub(crate) member: Option<Member<D>>,
     /// It was told to stop.
@@ -134,7 +128,7 @@ impl<D: Disk> ReplicaThread<D> {
             return Duration::ZERO;
         }
         let now = self.shared.clock.monotonic();
-        let mut wakeup = self.expiry_held_until.unwrap_or_else(|| self.replica.next_wakeup());
+        let mut wakeup = self.lost_time.next_look(self.replica.next_wakeup());
         wakeup = wakeup.min(self.replica.next_peer_wakeup());
         if let Some(leaving) = &self.leaving {
             wakeup = wakeup.min(leaving.until);
@@ -210,7 +204,7 @@ impl<D: Disk> ReplicaThread<D> {
                 }
             }
         }
-        if is_tick_due(now.monotonic, self.replica.next_wakeup(), &mut self.expiry_held_until) {
+        if self.lost_time.is_tick_due(now.monotonic, self.replica.next_wakeup()) {
             self.replica.on_tick(&tree, now);
         }
     }
@@ -317,25 +311,6 @@ impl<D: Disk> ReplicaThread<D> {
     }
 }
 
-/// Whether time may be told to the replica, which wanted to hear of it at `wakeup`. Not at once if that was long
-/// ago: `held_until` keeps until when.
-fn is_tick_due(now: Monotonic, wakeup: Monotonic, held_until: &mut Option<Monotonic>) -> bool {
-    if now < wakeup {
-        *held_until = None;
-        return false;
-    }
-    if held_until.is_none() && now.since(wakeup) > LATE {
-        *held_until = Some(now + CATCHING_UP);
-    }
-    match *held_until {
-        Some(until) if now < until => false,
-        _ => {
-            *held_until = None;
-            true
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,17 +326,5 @@ mod tests {
         assert_eq!(flush.due_at(9, at(118)), at(138));
         assert_eq!(flush.due_at(10, at(119)), at(119), "the batch is full");
         assert_eq!(flush.due_at(1, at(140)), at(150), "however many come");
-    }
-
-    #[test]
-    fn sessions_do_not_expire_before_their_signs_of_life_can_have_been_read() {
-        let at = |ms| Monotonic(Duration::from_millis(ms));
-        let mut held = None;
-        assert!(!is_tick_due(at(999), at(1000), &mut held));
-        assert!(is_tick_due(at(1001), at(1000), &mut held), "in time");
-        assert!(!is_tick_due(at(9000), at(1000), &mut held), "the process stood still");
-        assert!(!is_tick_due(at(9499), at(1000), &mut held));
-        assert!(is_tick_due(at(9500), at(1000), &mut held), "whoever is alive has been heard");
-        assert_eq!(held, None);
     }
 }

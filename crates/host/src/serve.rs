@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::disk::{DataDirs, RealDisk};
 use crate::errands::{ErrandBox, Errands};
 use crate::join::{Joining, join};
+use crate::lost_time::LostTime;
 use crate::mail::{ReplicaBox, WorkerBox, worker_box};
 use crate::replica::{FlushPolicy, ReplicaThread, SlowSync};
 use crate::settings::{self, listen_options, log_options, snapshot_options};
@@ -263,7 +264,7 @@ fn replica_thread(
         snapshot_owed: !files.snapshot_is_current,
         errands: files.errands,
         audit,
-        expiry_held_until: None,
+        lost_time: LostTime::default(),
         member,
         leaving: None,
     })

@@ -206,8 +206,18 @@ fn a_process_that_stood_still_does_not_expire_who_kept_pinging() {
         }
         server.signal("CONT");
         clients.iter_mut().for_each(|client| client.wire.write(&request_exists(99)));
-        for client in &mut clients {
-            while client.reply().xid != 99 {}
+        let served = |client: &mut Client| loop {
+            match client.reply_or_close() {
+                Some(reply) if reply.xid == 99 => return true,
+                Some(_) => {}
+                None => return false,
+            }
+        };
+        let unserved: Vec<usize> =
+            (0..clients.len()).filter(|&number| !served(&mut clients[number])).collect();
+        if !unserved.is_empty() {
+            server.signal("TERM");
+            panic!("clients {unserved:?} are not served: {}", server.end().output);
         }
     }
 }
