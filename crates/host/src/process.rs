@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
 /// File descriptors.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +44,11 @@ impl Usage {
         let since_boot = uptime.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0.0);
         let booted = SystemTime::now() - Duration::from_secs_f64(since_boot);
         let booted_at = booted.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        Self::of_stat(
-            &stat,
-            booted_at,
-            rustix::param::clock_ticks_per_second(),
-            rustix::param::page_size() as u64,
-        )
+        let (ticks, page_size) = (rustix::param::clock_ticks_per_second(), rustix::param::page_size() as u64);
+        // The system's line counts in hundredths of a second only.
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        let cpu_seconds = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
+        Self { cpu_seconds, ..Self::of_stat(&stat, booted_at, ticks, page_size) }
     }
 
     fn of_stat(stat: &str, booted_at: f64, ticks_per_second: u64, page_size: u64) -> Self {
@@ -58,7 +58,7 @@ impl Usage {
             |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let seconds = |ticks: u64| ticks as f64 / ticks_per_second as f64;
         Self {
-            cpu_seconds: seconds(field(14) + field(15)),
+            cpu_seconds: 0.0,
             started_at: booted_at + seconds(field(22)),
             virtual_bytes: field(23),
             resident_bytes: field(24) * page_size,
@@ -76,7 +76,7 @@ mod tests {
     fn the_line_of_the_system_is_taken_apart() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 500 0 3 0 250 50 0 0 20 0 9 0 1000 4096000 25 0";
         let usage = Usage::of_stat(stat, 1_000.0, 100, 4096);
-        assert_eq!((usage.cpu_seconds, usage.started_at), (3.0, 1_010.0));
+        assert_eq!((usage.threads, usage.started_at), (9, 1_010.0));
         assert_eq!((usage.virtual_bytes, usage.resident_bytes), (4_096_000, 102_400));
         assert_eq!((usage.threads, usage.major_faults), (9, 3));
     }

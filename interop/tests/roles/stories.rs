@@ -63,6 +63,14 @@ fn handshake(member: &Member, request: &Connect) -> Option<Connected> {
     Wire::open(member.client_address()).handshake(request)
 }
 
+/// What a member answers who asks for a session that has ended.
+fn handshake_too_late(member: &Member, session: &Connected) -> Option<Connected> {
+    // Who is told of a session's end can ask for it while the original is still closing whatever connection
+    // bears its id, and is then closed, too. Zoorum answers at once.
+    let attempts = if member.kind() == Kind::Zoorum { 1 } else { 10 };
+    (0..attempts).find_map(|_| handshake(member, &Connect::resume(session)))
+}
+
 fn reader() -> Connect {
     Connect { read_only: Some(true), ..Connect::default() }
 }
@@ -218,12 +226,12 @@ fn local_sessions_at(
     let session = client.session.clone();
     saw(story, "close", told(&client.call(op::CLOSE_SESSION, &[]), newest));
     client.expect_closed();
-    saw(story, "after", handshake(member, &Connect::resume(&session)));
+    saw(story, "after", handshake_too_late(member, &session));
     figures(story, member);
     let mut silent =
         Client::connect_with(member.client_address(), &Connect { timeout: 1, ..Connect::default() });
     silent.expect_closed();
-    saw(story, "expired", handshake(member, &Connect::resume(&silent.session)));
+    saw(story, "expired", handshake_too_late(member, &silent.session));
 }
 
 /// What words tell of sessions.
