@@ -1,5 +1,6 @@
 //! A conversation with a shell that reads commands from a pipe.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ExitStatus};
@@ -41,6 +42,8 @@ struct Conversation {
     process: Child,
     stdin: ChildStdin,
     lines: Receiver<(Stream, String)>,
+    /// Read, and not looked at yet.
+    ahead: VecDeque<(Stream, String)>,
     server: SocketAddr,
 }
 
@@ -51,7 +54,16 @@ impl Conversation {
         read(Stream::Out, process.stdout.take().expect("piped"), sender.clone());
         read(Stream::Err, process.stderr.take().expect("piped"), sender);
         let stdin = process.stdin.take().expect("piped");
-        Self { shell, process, stdin, lines, server }
+        let mut conversation = Self { shell, process, stdin, lines, ahead: VecDeque::new(), server };
+        // The original would tell of its connection in the middle of what the first command prints.
+        let tells = |(_, line): &(Stream, String)| without_prompts(line).starts_with("WatchedEvent ");
+        while !conversation.ahead.back().is_some_and(tells) {
+            let line = conversation.lines.recv_timeout(PATIENCE);
+            conversation
+                .ahead
+                .push_back(line.unwrap_or_else(|_| panic!("the {shell:?} shell is not connected")));
+        }
+        conversation
     }
 
     fn run(&mut self, line: &str, events: usize) -> Answer {
@@ -64,7 +76,8 @@ impl Conversation {
         let mut answer = Answer::default();
         let mut marked = 0;
         while marked < MARKS.len() || answer.events.len() < events {
-            let (stream, text) = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let read = self.ahead.pop_front().map_or_else(|| self.lines.recv_timeout(PATIENCE), Ok);
+            let (stream, text) = read.unwrap_or_else(|_| {
                 panic!("the {shell:?} shell does not come to an end with {line:?} and {events} events: {answer:?}")
             });
             let text = without_prompts(&text);
