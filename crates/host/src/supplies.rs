@@ -14,6 +14,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use bytes::Bytes;
+use parking_lot::Mutex;
+use zoorum_proto::Zxid;
 use zoorum_storage::{Disk, Joints, Supply, SupplyError};
 use zoorum_zab::{LinkId, Seek, Sought, encode_committed};
 
@@ -40,6 +43,8 @@ pub(crate) struct Supplies<D: Disk> {
     queued: VecDeque<Search>,
     /// Those for which the files have nothing.
     waiting: VecDeque<Search>,
+    /// A snapshot whose file turned out unreadable while it was sent: only a later one will do.
+    unreadable: Arc<Mutex<Option<Zxid>>>,
     /// What was found last, and for whom.
     found: Option<(LinkId, Supply<D>)>,
 }
@@ -70,7 +75,20 @@ impl<D: Disk> Supplies<D> {
     pub(crate) fn new(snapshots: D, logs: D, factor: f64, bell: Arc<Bell>) -> Self {
         let (say, answers) = channel();
         let (queued, waiting) = (VecDeque::new(), VecDeque::new());
-        Self { snapshots, logs, factor, bell, say, answers, searching: 0, queued, waiting, found: None }
+        let unreadable = Arc::default();
+        Self {
+            snapshots,
+            logs,
+            factor,
+            bell,
+            say,
+            answers,
+            searching: 0,
+            queued,
+            waiting,
+            unreadable,
+            found: None,
+        }
     }
 
     /// Something is to be found. The answer comes later, in any case.
@@ -123,9 +141,9 @@ impl<D: Disk> Supplies<D> {
         }
         self.searching += 1;
         let (disks, joints) = ((self.snapshots.clone(), self.logs.clone()), joints.clone());
-        let (say, bell) = (self.say.clone(), Arc::clone(&self.bell));
+        let (say, bell, unreadable) = (self.say.clone(), Arc::clone(&self.bell), *self.unreadable.lock());
         let started = bulk::spawn("history", move || {
-            let found = find((&disks.0, &disks.1), &joints, search);
+            let found = find((&disks.0, &disks.1), &joints, search, unreadable);
             // Whoever asked may be gone with the server.
             let _ = say.send(Answer { search, found });
             bell.ring();
@@ -140,7 +158,21 @@ impl<D: Disk> Supplies<D> {
     /// What was found is to be sent.
     pub(crate) fn send(&mut self, link: LinkId, feed: SnapshotFeed) {
         let Some((_, supply)) = self.found.take().filter(|(of, _)| *of == link) else { return };
-        if let Err(error) = bulk::spawn("learner", move || pass_on(supply, feed)) {
+        let unreadable = Arc::clone(&self.unreadable);
+        let pass_on = move || {
+            let snapshot = supply.snapshot_zxid();
+            match pass_on(supply, |chunk| feed.send(chunk).is_ok()) {
+                Ok(true) => feed.finish(),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "what a learner lacks cannot be read to its end: it must come again");
+                    if snapshot.is_some() {
+                        *unreadable.lock() = snapshot;
+                    }
+                }
+            }
+        };
+        if let Err(error) = bulk::spawn("learner", pass_on) {
             // The feed is gone with the thread, and takes the link with it: the learner comes again.
             tracing::warn!(%error, "cannot start a thread that sends a learner what it lacks");
         }
@@ -151,30 +183,25 @@ fn find<D: Disk>(
     disks: (&D, &D),
     joints: &Joints,
     Search { seek, stage, factor }: Search,
+    unreadable: Option<Zxid>,
 ) -> Result<Supply<D>, SupplyError> {
     match (stage, seek.after, seek.file_from) {
         (Stage::Changes, Some(after), _) => Supply::changes(disks, joints, after, seek.through, factor),
-        (_, _, from) => Supply::snapshot(disks, joints, from.unwrap_or(seek.through), seek.through, factor),
+        (_, _, from) => {
+            let from = from.unwrap_or(seek.through).max(unreadable.map_or(Zxid::ZERO, Zxid::next));
+            Supply::snapshot(disks, joints, from, seek.through, factor)
+        }
     }
 }
 
-/// Sends all of it, as fast as the link takes it. A learner that is gone, or of whose supply a part is gone, comes
-/// again.
-fn pass_on<D: Disk>(mut supply: Supply<D>, feed: SnapshotFeed) {
+/// Sends it as long as `send` takes it; says whether that was all. Whoever is sent only a part comes again.
+fn pass_on<D: Disk>(mut supply: Supply<D>, send: impl Fn(Bytes) -> bool) -> Result<bool, SupplyError> {
     let mut chunk = Vec::with_capacity(2 * CHUNK);
     loop {
-        match supply.step(encode_committed, &mut chunk) {
-            Ok(is_last) => {
-                if feed.send(std::mem::take(&mut chunk).into()).is_err() {
-                    return;
-                }
-                if is_last {
-                    return feed.finish();
-                }
-            }
-            Err(error) => {
-                return tracing::warn!(%error, "what a learner lacks cannot be read to its end: it must come again");
-            }
+        let is_last = supply.step(encode_committed, &mut chunk)?;
+        let is_taken = send(std::mem::take(&mut chunk).into());
+        if is_last || !is_taken {
+            return Ok(is_taken);
         }
     }
 }
@@ -196,3 +223,6 @@ impl<D: Disk> ReplicaThread<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
