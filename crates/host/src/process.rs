@@ -48,17 +48,17 @@ impl Usage {
         // The system's line counts in hundredths of a second only.
         let used = clock_gettime(ClockId::ProcessCPUTime);
         let cpu_seconds = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
-        Self { cpu_seconds, ..Self::of_stat(&stat, booted_at, ticks, page_size) }
+        Self::of_stat(&stat, cpu_seconds, booted_at, ticks, page_size)
     }
 
-    fn of_stat(stat: &str, booted_at: f64, ticks_per_second: u64, page_size: u64) -> Self {
+    fn of_stat(stat: &str, cpu_seconds: f64, booted_at: f64, ticks_per_second: u64, page_size: u64) -> Self {
         // The name of the program, in parentheses, may have blanks in it. The state follows, field 3 of proc(5).
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split_whitespace().collect();
         let field =
             |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let seconds = |ticks: u64| ticks as f64 / ticks_per_second as f64;
         Self {
-            cpu_seconds: 0.0,
+            cpu_seconds,
             started_at: booted_at + seconds(field(22)),
             virtual_bytes: field(23),
             resident_bytes: field(24) * page_size,
@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn the_line_of_the_system_is_taken_apart() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 500 0 3 0 250 50 0 0 20 0 9 0 1000 4096000 25 0";
-        let usage = Usage::of_stat(stat, 1_000.0, 100, 4096);
-        assert_eq!((usage.threads, usage.started_at), (9, 1_010.0));
+        let usage = Usage::of_stat(stat, 3.0, 1_000.0, 100, 4096);
+        assert_eq!((usage.cpu_seconds, usage.started_at), (3.0, 1_010.0));
         assert_eq!((usage.virtual_bytes, usage.resident_bytes), (4_096_000, 102_400));
         assert_eq!((usage.threads, usage.major_faults), (9, 3));
     }

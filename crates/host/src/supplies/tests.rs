@@ -12,7 +12,7 @@ fn find_file(disk: &MemoryDisk, unreadable: Option<Zxid>) -> Result<Supply<Memor
 }
 
 #[test]
-fn a_snapshot_that_turns_out_unreadable_is_not_sent_again() {
+fn a_snapshot_that_turns_out_unreadable_is_told_and_can_be_passed_over() {
     let disk = MemoryDisk::new();
     write_tree(&disk, &mut Tree::new(1), &SnapshotOptions::default()).expect("a disk");
     let sound = find_file(&disk, None).expect("a file");
