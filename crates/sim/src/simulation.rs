@@ -133,6 +133,11 @@ impl Simulation {
     /// If one is not, or anything else is wrong.
     pub fn settle(&mut self) {
         self.ground.is_quiet = true;
+        // Who has said farewell may still wait for the answer, and only then stops keeping the session.
+        let deadline = self.ground.now + PATIENCE;
+        while self.clients.iter().any(Client::is_leaving) && self.ground.now < deadline {
+            self.run_for(host::TICK);
+        }
         // A new leader gives every session its whole time again.
         let (mut before, mut terms) = (self.ground.history.model.last(), None);
         while terms != Some(self.ground.servers.terms()) {

@@ -279,11 +279,13 @@ impl Worker {
     }
 
     /// Takes up reading from connections that had too much waiting: first what they have sent already; the
-    /// host then finds them among the dirty ones, and [`Self::wants_input`].
+    /// host then finds them among the dirty ones, and [`Self::wants_input`]. Who must wait again does so behind those
+    /// whose turn it was not.
     pub fn resume(&mut self, tree: &Tree, now: Monotonic) {
+        let mut first = Vec::new();
         for id in std::mem::take(&mut self.paused) {
             if !self.may_resume(id) {
-                self.paused.push(id);
+                first.push(id);
             } else if let Some(connection) = self.connections.get_mut(id) {
                 connection.paused = false;
                 self.mark_dirty(id);
@@ -292,6 +294,8 @@ impl Worker {
                 self.let_go_if_leaving(id);
             }
         }
+        first.append(&mut self.paused);
+        self.paused = first;
     }
 
     /// Time passes: tells the replica which sessions were heard from, and drops connections that never

@@ -88,6 +88,28 @@ fn a_session_asked_for_is_under_way_too() {
 }
 
 #[test]
+fn those_who_wait_take_turns_however_much_one_of_them_has_sent() {
+    let mut scene = throttled(RequestThrottle { limit: 1, ..throttle() });
+    let greedy = scene.client;
+    scene.receive(&[sync(1), sync(2), sync(3)].concat());
+    let newcomer = scene.worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5001)));
+    let connect = framed(|out| connect_request(SessionId::NONE).encode(out));
+    scene.worker.on_received(&scene.tree, NOW, newcomer, &connect);
+    assert_eq!(scene.asked(), [1]);
+    scene.reply(1);
+    scene.resume(0);
+    assert_eq!(scene.asked(), [2], "it has waited longest");
+    scene.reply(2);
+    scene.resume(0);
+    assert_eq!(scene.asked(), [0; 0], "the newcomer's session comes first");
+    let refused = Outcome::Connected { connection: newcomer, session: None, timeout_ms: 0, read_only: None };
+    scene.decide(vec![refused]);
+    scene.resume(0);
+    assert_eq!(scene.asked(), [3]);
+    assert!(scene.worker.output(newcomer).len() > 4 && scene.client == greedy);
+}
+
+#[test]
 fn whoever_waited_too_long_is_refused_in_the_order_of_requests() {
     let mut scene = throttled(throttle());
     let unknown = framed(|out| RequestHeader { xid: Xid(7), op: 99 }.encode(out));
