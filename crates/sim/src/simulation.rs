@@ -1,5 +1,6 @@
 //! One run: a server or an ensemble, its clients, and everything that can happen to them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use zoorum_proto::Zxid;
@@ -103,23 +104,27 @@ impl Simulation {
         self.repair();
         let before: Vec<_> = self.clients.iter().map(Client::answers).collect();
         let deadline = self.ground.now + PATIENCE;
+        let (mut served, mut serving) = (BTreeSet::new(), BTreeSet::new());
         while self.ground.now < deadline {
             self.run_for(Duration::from_millis(500));
-            let is_served = self
-                .clients
-                .iter()
-                .zip(&before)
-                .all(|(client, before)| client.answers() > before + 1 && !client.is_under_way());
+            let has_ended =
+                |(client, before): (&Client, &u64)| client.answers() > before + 1 && !client.is_under_way();
+            let clients = (0..).zip(self.clients.iter().zip(&before));
+            served.extend(clients.filter(|(_, it)| has_ended(*it)).map(|(at, _)| at));
             let serves = |server: &Server| server.process.as_ref().is_some_and(Process::serves);
-            if is_served && self.servers.iter().all(serves) {
+            serving.extend((0..).zip(&self.servers).filter(|(_, server)| serves(server)).map(|(at, _)| at));
+            if served.len() == self.clients.len() && serving.len() == self.servers.len() {
                 return;
             }
+            // Those who only ask have been served, and go on to use up epoch after epoch: whoever plays with others is
+            // interrupted by each. Now they only keep their sessions.
+            self.ground.is_quiet =
+                (0..self.clients.len()).all(|at| served.contains(&at) || self.clients[at].is_under_way());
         }
         let stuck =
             self.clients.iter().zip(&before).position(|(client, before)| client.answers() <= before + 1);
-        let busy = self.clients.iter().position(Client::is_under_way);
-        let idle =
-            self.servers.iter().position(|server| !server.process.as_ref().is_some_and(Process::serves));
+        let busy = (0..self.clients.len()).find(|at| !served.contains(at));
+        let idle = (0..self.servers.len()).find(|at| !serving.contains(at));
         self.require(Err(format!(
             "client {stuck:?} got no answer in {PATIENCE:?} without faults; of servers, {idle:?} does not serve; \
              client {busy:?} does not end what it has begun"
@@ -138,6 +143,8 @@ impl Simulation {
         while self.clients.iter().any(Client::is_leaving) && self.ground.now < deadline {
             self.run_for(host::TICK);
         }
+        // What was late while something was wrong can still end a session, and the client hear of it late, too.
+        self.run_for(4 * host::TICK);
         // A new leader gives every session its whole time again.
         let (mut before, mut terms) = (self.ground.history.model.last(), None);
         while terms != Some(self.ground.servers.terms()) {

@@ -176,9 +176,11 @@ impl Simulation {
         self.servers[at].place.is_condemned = true;
     }
 
-    /// A server is down, and something in its files changes by itself. At most one has such files at a time.
+    /// A server is down, and something in its files changes by itself. At most one has such files at a time, or is to
+    /// lose what it has.
     fn decay(&mut self, at: usize) {
-        if self.servers.iter().any(|server| server.place.is_decayed || server.place.is_torn) {
+        let is_damaged = |place: &Place| place.is_decayed || place.is_torn || place.is_condemned;
+        if self.servers.iter().any(|server| is_damaged(&server.place)) {
             return;
         }
         // Where nothing can be done without a server, nobody can give it back what it loses.
