@@ -1,9 +1,7 @@
 //! Snapshots and restores over HTTP: the same conversation with the original and with Zoorum, what one takes the other
 //! restores, and what Zoorum does better on purpose.
 
-use std::fs;
-
-use zoorum_interop::ensemble::{self, Ensemble, Plan};
+use zoorum_interop::ensemble::{self, Ensemble, Plan, ServerId};
 use zoorum_interop::http::{self, Answer};
 use zoorum_interop::server::{Kind, Server, Setup, free_port};
 use zoorum_interop::tree;
@@ -200,26 +198,77 @@ fn each_may_be_asked_for_once_in_a_while_or_not_at_all() {
     }
 }
 
-#[test]
-fn a_member_gives_snapshots_and_takes_no_state_of_its_own() {
-    let mut plan = Plan::new(&[ensemble::Kind::Zoorum; 3], &[]);
+/// Anybody may do everything where the root is open to all.
+const ANYBODY: (&str, &str) = ("Authorization", "digest any:body");
+
+const FOLLOWER: ServerId = ServerId(1);
+const LEADER: ServerId = ServerId(3);
+
+/// An ensemble whose third member leads, and runs Zoorum.
+fn led_by_zoorum(others: ensemble::Kind) -> Ensemble {
+    let mut plan = Plan::new(&[others, others, ensemble::Kind::Zoorum], &[others]);
     plan.settings = plan.settings.with_admin().with("admin.rateLimiterIntervalInMS", "0");
     let mut ensemble = Ensemble::start(&plan);
-    let leader = ensemble.await_leader();
-    populate(&mut ensemble.client(leader));
-    for id in ensemble.ids() {
-        let port = ensemble.member(id).admin_port();
-        let anyone = ("Authorization", "digest any:body");
-        let taken = http::ask(port, "GET", "/commands/snapshot", &[anyone], b"");
+    ensemble.await_all_serving();
+    ensemble.make_leader(LEADER);
+    ensemble
+}
+
+fn restore(ensemble: &Ensemble, id: ServerId, body: &[u8]) -> Answer {
+    http::ask(ensemble.member(id).admin_port(), "POST", "/commands/restore", &[ANYBODY], body)
+}
+
+/// Each member's tree, but for what is the server's own.
+fn trees(ensemble: &Ensemble) -> Vec<Vec<String>> {
+    let of = |id| {
+        let lines = tree::dump(&mut ensemble.client(id)).into_iter();
+        lines.filter(|line| !line.contains("\t/zookeeper")).collect()
+    };
+    ensemble.ids().into_iter().map(of).collect()
+}
+
+#[test]
+fn a_leader_restores_for_its_whole_ensemble_whatever_the_others_run() {
+    // Of another ensemble, that has come further.
+    let elsewhere = Scene::start(Kind::Zoorum);
+    populate(&mut elsewhere.server.client());
+    let foreign = elsewhere.snapshot().0;
+    for others in [ensemble::Kind::Zoorum, ensemble::Kind::Java395] {
+        let mut ensemble = led_by_zoorum(others);
+        let mut client = ensemble.client(FOLLOWER);
+        populate(&mut client);
+        client.create("/app/mine", b"", EPHEMERAL).expect("created");
+        let port = ensemble.member(LEADER).admin_port();
+        let taken = http::ask(port, "GET", "/commands/snapshot", &[ANYBODY], b"");
         assert_eq!(taken.status, 200, "{}", taken.text());
-        let refused = http::ask(port, "POST", "/commands/restore", &[anyone], &taken.body);
-        assert_eq!(refused.status, 500);
-        assert!(refused.text().contains("zoorum restore"), "{}", refused.text());
-        assert!(fs::read_dir(ensemble.member(id).data().join("zoorum")).is_ok_and(|mut files| {
-            files.all(|file| file.is_ok_and(|file| file.file_name() != "upload"))
-        }));
+        client.create("/later", b"", 0).expect("created");
+        let last = client.zxid();
+        if others == ensemble::Kind::Zoorum {
+            let refused = restore(&ensemble, FOLLOWER, &taken.body);
+            assert_eq!(refused.status, 500, "another server says what the history is");
+            assert!(refused.text().contains("restored by the leader"), "{}", refused.text());
+            client.expect_usable();
+        }
+        for body in [&taken.body, &foreign] {
+            let restored = restore(&ensemble, LEADER, body);
+            assert_eq!(restored.status, 200, "{}", restored.text());
+            ensemble.await_all_serving();
+            ensemble.await_write(FOLLOWER);
+            ensemble.await_that("all have the restored tree", |ensemble| {
+                let trees = trees(ensemble);
+                let has = |path: &str| trees[0].iter().any(|line| line.contains(&format!("\t{path}\t")));
+                (trees.iter().all(|tree| *tree == trees[0]) && has("/app/19")).then(|| {
+                    assert!(!has("/later") && !has("/app/mine"), "{:#?}", trees[0]);
+                })
+            });
+            let mut client = ensemble.client(FOLLOWER);
+            client.set_data("/app", b"changed", -1).expect("set");
+            assert!(client.zxid() > last, "no zxid means two things");
+        }
+        let upload = ensemble.member(LEADER).data().join("zoorum/upload");
+        assert!(!upload.exists(), "nothing is left of what was received");
+        ensemble.expect_sense();
     }
-    ensemble.client(leader).expect_usable();
 }
 
 #[test]

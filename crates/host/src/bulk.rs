@@ -4,8 +4,8 @@ use std::{io, thread};
 
 use rustix::process::setpriority_process;
 
-/// How much further back than others they stand: with every core wanted, they still get a tenth of one.
-const NICENESS: i32 = 10;
+/// How much further back than others they stand: of a core that another thread wants, too, they still get a quarter.
+const NICENESS: i32 = 5;
 
 /// Starts such a thread. What it holds while others wait for it, it must not hold for long.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {

@@ -3,9 +3,11 @@
 use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use zoorum_proto::Zxid;
-use zoorum_server::replica::NotRestorable;
+use zoorum_server::replica::{NotRestorable, Place};
+use zoorum_server::time::Monotonic;
 use zoorum_storage::{Disk, LogOptions, Restoring, SnapshotError, TxnLog};
 
 use crate::mail::ToReplica;
@@ -26,12 +28,51 @@ pub(crate) enum KeptState {
     /// The server ends, or does not come to it.
     #[error("the server did not come to it")]
     NotDone,
+    /// The others went on with what they have.
+    #[error(
+        "this server lost touch with its ensemble before the others had the state, and they went on without it: it is \
+         given up here, too"
+    )]
+    NotTakenOver,
+    /// There is no leader, or something else is done with the tree.
+    #[error(
+        "the server keeps its state: for {} s the ensemble had no leader, or the tree was being written or sent",
+        RESTORE_PATIENCE.as_secs()
+    )]
+    NotInTime,
+    /// The others are not there.
+    #[error(
+        "the state is restored here, and is the ensemble's once a quorum has taken it over, which it had not after {} s: \
+         look whether all members run",
+        RESTORE_PATIENCE.as_secs()
+    )]
+    NotYetTakenOver,
+}
+
+/// How long a state that is ready may take to become the server's, and its ensemble's.
+const RESTORE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Who asked for another state.
+type RestoreAsker = Sender<Result<Zxid, KeptState>>;
+
+/// A state that waits for its place, and until when.
+struct Waiting<D: Disk> {
+    restoring: Box<Restoring<D>>,
+    asker: RestoreAsker,
+    until: Monotonic,
+}
+
+/// A restored state that the ensemble is to take over: where it stands, and until when that is waited for.
+struct Restored {
+    zxid: Zxid,
+    asker: RestoreAsker,
+    until: Monotonic,
 }
 
 /// Something to be done.
 enum Errand<D: Disk> {
     Snapshot(SnapshotAsker),
-    Restore(Box<Restoring<D>>, Sender<Result<Zxid, KeptState>>),
+    Restore(Box<Restoring<D>>, RestoreAsker),
 }
 
 /// Where errands are given.
@@ -49,11 +90,11 @@ impl<D: Disk> Errands<D> {
     }
 
     /// Another state is to take the place of this server's; says at which place in history it does, once it has,
-    /// durably.
+    /// durably, and so that no fault of a minority undoes it.
     ///
     /// # Errors
     ///
-    /// If the server keeps what it has.
+    /// If the server keeps what it has, or what the others do is not known.
     pub(crate) fn restore(&self, restoring: Restoring<D>) -> Result<Zxid, KeptState> {
         let (asker, answer) = channel();
         self.give(Errand::Restore(Box::new(restoring), asker));
@@ -71,6 +112,8 @@ impl<D: Disk> Errands<D> {
 pub(crate) struct ErrandBox<D: Disk> {
     errands: Receiver<Errand<D>>,
     snapshot_askers: Vec<SnapshotAsker>,
+    waiting: Vec<Waiting<D>>,
+    restored: Option<Restored>,
     logs: D,
     log_options: LogOptions,
 }
@@ -80,11 +123,18 @@ impl<D: Disk> ErrandBox<D> {
     pub(crate) fn new(shared: &Arc<Shared>, logs: D, log_options: LogOptions) -> (Errands<D>, Self) {
         let (sender, errands) = channel();
         let given = Errands { sender, shared: Arc::clone(shared) };
-        (given, Self { errands, snapshot_askers: Vec::new(), logs, log_options })
+        let (snapshot_askers, waiting) = (Vec::new(), Vec::new());
+        (given, Self { errands, snapshot_askers, waiting, restored: None, logs, log_options })
     }
 
     pub(crate) fn wants_snapshot(&self) -> bool {
         !self.snapshot_askers.is_empty()
+    }
+
+    /// When somebody has waited long enough.
+    pub(crate) fn next_wakeup(&self) -> Option<Monotonic> {
+        let waiting = self.waiting.iter().map(|waiting| waiting.until);
+        waiting.chain(self.restored.as_ref().map(|restored| restored.until)).min()
     }
 
     pub(crate) fn take_snapshot_askers(&mut self) -> Vec<SnapshotAsker> {
@@ -99,10 +149,31 @@ impl<D: Disk> ReplicaThread<D> {
             match errand {
                 Errand::Snapshot(asker) => self.errands.snapshot_askers.push(asker),
                 Errand::Restore(restoring, asker) => {
-                    let restored = self.restore(*restoring)?;
-                    let _ = asker.send(restored); // it may have given up
+                    let until = self.shared.clock.monotonic() + RESTORE_PATIENCE;
+                    self.errands.waiting.push(Waiting { restoring, asker, until });
                 }
             }
+        }
+        self.restore_next()?;
+        self.see_who_has_taken_over();
+        Ok(())
+    }
+
+    /// Finds the next state that waits its place, if it can have one now.
+    fn restore_next(&mut self) -> Result<(), ServeError> {
+        let now = self.shared.clock.now();
+        for late in self.errands.waiting.extract_if(.., |waiting| waiting.until <= now.monotonic) {
+            let _ = late.asker.send(Err(KeptState::NotInTime)); // it may have given up
+        }
+        // A pass over the tree is of the state that goes; whoever is sent one is not kept from it.
+        if self.errands.restored.is_some() || !self.snapshots.is_idle() {
+            return Ok(());
+        }
+        let Some(waiting) = self.errands.waiting.pop() else { return Ok(()) };
+        match self.replica.place_for_restored(waiting.restoring.origin()) {
+            Ok(Place::Next(zxid)) => return self.restore(waiting, zxid),
+            Ok(Place::NotYetKnown) => self.errands.waiting.push(waiting),
+            Err(reason) => drop(waiting.asker.send(Err(reason.into()))),
         }
         Ok(())
     }
@@ -110,29 +181,43 @@ impl<D: Disk> ReplicaThread<D> {
     /// Another state takes the place of this one. Nothing is half done: the state is durable, whole and at its place
     /// before the tree is exchanged, and whoever is connected is let go. An error ends the server, and a restart
     /// finds the one state or the other.
-    fn restore(&mut self, restoring: Restoring<D>) -> Result<Result<Zxid, KeptState>, ServeError> {
-        let zxid = match self.replica.place_for_restored(restoring.origin()) {
-            Ok(zxid) => zxid,
-            Err(reason) => return Ok(Err(reason.into())),
-        };
+    fn restore(&mut self, waiting: Waiting<D>, zxid: Zxid) -> Result<(), ServeError> {
+        let Waiting { restoring, asker, until } = waiting;
         let before = self.replica.standing().begins_with.max(self.shared.tree.read().last_zxid());
-        // One that is being written is of the state that goes.
-        self.snapshots.finish();
         let (tree, staged) = match restoring.settle_at(zxid) {
             Ok(settled) => settled,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => {
+                drop(asker.send(Err(error.into())));
+                return Ok(());
+            }
         };
         let tail = staged.install()?;
         self.log = TxnLog::open(self.errands.logs.clone(), tail, self.errands.log_options);
-        let old = mem::replace(&mut *self.shared.tree.write(), tree);
+        let old = self.show_tree(tree);
         let now = self.shared.clock.now();
         self.replica.on_restored(&self.shared.tree.read(), now);
         self.snapshot_owed = false;
+        self.errands.restored = Some(Restored { zxid, asker, until });
         self.publish()?;
         drop(old); // takes its time, and nobody waits for it but this thread
         tracing::warn!(
             "another state was restored at {zxid}, in the place of that of {before}; all sessions end"
         );
-        Ok(Ok(zxid))
+        Ok(())
+    }
+
+    /// Tells whoever asked for the state that was restored what became of it, once that is known.
+    fn see_who_has_taken_over(&mut self) {
+        let Some(Restored { zxid, asker, until }) = self.errands.restored.take() else { return };
+        let told = match self.replica.is_taken_over() {
+            Some(true) => Ok(zxid),
+            Some(false) => Err(KeptState::NotTakenOver),
+            None if until <= self.shared.clock.monotonic() => Err(KeptState::NotYetTakenOver),
+            None => {
+                self.errands.restored = Some(Restored { zxid, asker, until });
+                return;
+            }
+        };
+        let _ = asker.send(told); // it may have given up
     }
 }

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use zoorum_proto::Zxid;
 use zoorum_server::replica::{Effect, ReplicaReport};
-use zoorum_storage::snapshot::Receiving;
+use zoorum_storage::snapshot::{ReceiveError, Receiving};
 use zoorum_storage::{
     Disk, EpochError, Epochs, ForceSnap, ForceSnapError, InstallError, Joints, LogError, LogOptions,
     RecoverError, RecoverOptions, SnapshotError, SnapshotOptions, Staged, TruncateError, Truncation, TxnLog,
     recover, truncate,
 };
 use zoorum_tree::{Loader, Tree};
-use zoorum_zab::{Entry, LinkEvent, Notice, Persist, SnapshotStep};
+use zoorum_zab::{Door, Entry, LinkEvent, Notice, Persist, SnapshotStep};
 
 use crate::peers::{PeerSockets, SnapshotFeed, Source, StreamOrder};
 use crate::receiver::Receiver;
@@ -53,6 +53,11 @@ pub enum ServeError {
     /// The sockets cannot be waited for.
     #[error("cannot wait for the sockets of peers: {0}")]
     Poll(std::io::Error),
+    /// Nobody can call for votes.
+    #[error(
+        "cannot listen on the election port: {0}. Free the port, or correct the line server.N of this server"
+    )]
+    ElectionPort(String),
 }
 
 /// How files are read and written.
@@ -91,6 +96,9 @@ impl<D: Disk> ReplicaThread<D> {
         let mut events = std::mem::take(&mut member.events);
         member.sockets.poll(patience, &mut events).map_err(ServeError::Poll)?;
         for event in events.drain(..) {
+            if let LinkEvent::Shut { door: Door::Election, reason } = event {
+                return Err(ServeError::ElectionPort(reason));
+            }
             let now = self.shared.clock.now();
             self.replica.on_link(&self.shared.tree.read(), now, event);
             self.perform()?;
@@ -203,17 +211,17 @@ impl<D: Disk> ReplicaThread<D> {
         }
         let recovered = recover(&member.snapshots, &member.logs, &member.options.recover)?;
         self.log = TxnLog::open(member.logs.clone(), recovered.tail, member.options.log);
-        self.show_tree(recovered.tree);
+        drop(self.show_tree(recovered.tree));
         Ok(None)
     }
 
     /// This tree takes the place of the one that there was. Whoever is in the ensemble is as this server's
-    /// configuration says, wherever the tree came from.
-    pub(crate) fn show_tree(&self, mut tree: Tree) {
+    /// configuration says, wherever the tree came from. Gives back what there was.
+    pub(crate) fn show_tree(&self, mut tree: Tree) -> Tree {
         if let Some(member) = &self.member {
             tree.show_config(&member.config, self.shared.clock.now().wall);
         }
-        *self.shared.tree.write() = tree;
+        std::mem::replace(&mut *self.shared.tree.write(), tree)
     }
 
     /// A learner is to be sent the tree as it is now.
@@ -267,6 +275,8 @@ impl<D: Disk> ReplicaThread<D> {
                 member.received = Some(received);
                 self.replica.on_snapshot_received(&self.shared.tree.read(), now, zxid, &rest);
             }
+            // It would go no better with the next one.
+            Err(ReceiveError::Snapshot(error)) => return Err(InstallError::Snapshot(error).into()),
             Err(error) => {
                 self.replica.on_snapshot_refused(&self.shared.tree.read(), now, &error.to_string());
             }
@@ -285,7 +295,7 @@ impl<D: Disk> ReplicaThread<D> {
         let tail = staged.install()?;
         self.log = TxnLog::open(member.logs.clone(), tail, member.options.log);
         ForceSnap::clear(&member.own)?;
-        self.show_tree(tree);
+        drop(self.show_tree(tree));
         let now = self.shared.clock.now();
         self.replica.on_snapshot_installed(&self.shared.tree.read(), now);
         Ok(())

@@ -133,6 +133,7 @@ impl<D: Disk> ReplicaThread<D> {
         if let Some(leaving) = &self.leaving {
             wakeup = wakeup.min(leaving.until);
         }
+        wakeup = self.errands.next_wakeup().into_iter().fold(wakeup, Monotonic::min);
         if self.replica.unlogged() > 0 {
             wakeup = wakeup.min(self.flush.due_at(self.replica.unlogged(), now));
         }

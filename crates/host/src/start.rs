@@ -98,6 +98,7 @@ impl StartError {
         match self {
             Self::DataDir(_) => DataDirError::EXIT_CODE,
             Self::Snapshot(_) => 10,
+            Self::Serve(ServeError::ElectionPort(_)) => 14,
             Self::Recover(_)
             | Self::Serve(_)
             | Self::Epochs(_)

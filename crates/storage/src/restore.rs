@@ -1,8 +1,8 @@
 //! A snapshot's file, made ready to take the place of a running server's state.
 //!
 //! The state is what the file holds but for sessions and their ephemeral znodes: whoever had one knew another
-//! tree, and must begin anew. It gets a new place in history, later than everything that this server or the
-//! file knows, so that no zxid ever means two things.
+//! tree, and must begin anew. It gets a place in this server's history that no other change has, so that no zxid ever
+//! means two things.
 //!
 //! All that takes long is done by [`Restoring::prepare`], beside a server that goes on. The file it writes lacks
 //! only its end, in which the place stands. [`Restoring::settle_at`] adds that; [`crate::Staged::install`] decides.
@@ -119,12 +119,7 @@ impl<D: Disk> Restoring<D> {
     /// # Errors
     ///
     /// If the rest of the file cannot be written or synced.
-    ///
-    /// # Panics
-    ///
-    /// If the place is not later than what the file knows.
     pub fn settle_at(mut self, zxid: Zxid) -> Result<(Tree, Staged<D>), SnapshotError> {
-        assert!(zxid > self.origin, "a restored state gets a place of its own");
         self.tree.move_to(zxid);
         let name = install_name(&snapshot_name(zxid, self.compression));
         self.writer.retarget(name, zxid, (zxid, self.tree.digest()));

@@ -41,6 +41,8 @@ pub struct Tree {
     names: Names,
     acls: AclTable,
     last_zxid: Zxid,
+    /// See [`Tree::highest_loaded`].
+    highest_loaded: Zxid,
     digest: TreeDigest,
     /// Bytes of all paths and all data.
     data_size: u64,
@@ -74,6 +76,7 @@ impl Tree {
             names: Names::new(seed.clone()),
             acls: AclTable::new(seed.clone()),
             last_zxid: Zxid::ZERO,
+            highest_loaded: Zxid::ZERO,
             digest: TreeDigest::default(),
             data_size: 0,
             sessions: HashMap::with_hasher(seed.clone()),
@@ -125,6 +128,12 @@ impl Tree {
     /// The last transaction applied.
     pub fn last_zxid(&self) -> Zxid {
         self.last_zxid
+    }
+
+    /// The latest change of any znode when the tree was read from a snapshot. It can be later than the tree's own place:
+    /// then it was restored from another history.
+    pub fn highest_loaded(&self) -> Zxid {
+        self.highest_loaded
     }
 
     /// The same tree at another place in history.

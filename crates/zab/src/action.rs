@@ -18,6 +18,9 @@ pub enum Action {
     FromLeader(FromLeader),
     /// A learner's word for the session layer.
     FromLearner(FromLearner),
+    /// What an observer of this server's, which follows, says for the leader. The session layer knows whether its clients'
+    /// sessions are still with it, and says [`crate::Peer::pass_on`] or [`crate::Peer::let_go_of_observer`].
+    FromObserver(FromLearner),
     /// A tree comes from the leader, to take the place of this server's.
     Snapshot(SnapshotStep),
     /// What a learner lacks is to be found; [`crate::Peer::on_sought`] is told what there is.

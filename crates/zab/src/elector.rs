@@ -74,7 +74,7 @@ impl Elector {
                 let text = format!("peers cannot call at the {door:?} door: {reason}");
                 ground.actions.push(Action::Tell(Notice::Warning(text)));
             }
-            LinkEvent::Accepted { .. } | LinkEvent::Received { .. } => {}
+            LinkEvent::Accepted { .. } | LinkEvent::Received { .. } | LinkEvent::Taken { .. } => {}
         }
         self.hand_out(ground)
     }
@@ -92,6 +92,11 @@ impl Elector {
     /// The leader is established in this epoch: others are told so.
     pub(crate) fn on_established(&mut self, epoch: Epoch) {
         self.port.refresh_vote(epoch);
+    }
+
+    /// The next look is at the round after the next: see [`election::Election::skip_round`].
+    pub(crate) fn skip_round(&mut self) {
+        self.port.skip_round();
     }
 
     fn hand_out(&mut self, ground: &mut Ground<'_>) -> Option<Elected> {

@@ -62,6 +62,11 @@ pub enum LinkEvent {
         /// The bytes.
         bytes: Bytes,
     },
+    /// Of what is streamed on it, a tree or changes from files, the peer has taken some more.
+    Taken {
+        /// On which connection.
+        link: LinkId,
+    },
     /// The connection is gone, or could not be made. Not told of one that [`LinkAction::Close`] named.
     Closed {
         /// Which.

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -161,20 +161,35 @@ fn a_server_with_an_epoch_of_the_future_is_refused_and_the_others_go_on() {
     ensemble.await_all_serving();
 }
 
-#[test]
-fn a_myid_that_no_line_has_is_refused_at_the_start() {
+/// A member of an ensemble of three that is started by itself, and ends by itself: its exit code, and what it said.
+fn run_alone(myid: &str, servers: &str) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("data");
     fs::create_dir(&data).expect("a directory");
-    fs::write(data.join("myid"), "9\n").expect("myid");
-    let servers = "server.1=127.0.0.1:1:2\nserver.2=127.0.0.1:3:4\nserver.3=127.0.0.1:5:6\n";
+    fs::write(data.join("myid"), myid).expect("myid");
     let rest = format!("dataDir={}\nclientPort=0\ninitLimit=5\nsyncLimit=2\n", data.display());
     let config = directory.path().join("zoo.cfg");
     fs::write(&config, rest + servers).expect("zoo.cfg");
     let output = Command::new(zoorum_binary()).args(["server", "start-foreground"]).arg(&config).output();
     let output = output.expect("the binary runs");
     let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    assert!(!output.status.success(), "{text}");
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn a_myid_that_no_line_has_is_refused_at_the_start() {
+    let servers = "server.1=127.0.0.1:1:2\nserver.2=127.0.0.1:3:4\nserver.3=127.0.0.1:5:6\n";
+    let (code, text) = run_alone("9\n", servers);
+    assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("My id 9 not in the peer list"), "{text}");
+}
+
+#[test]
+fn whoever_cannot_have_its_election_port_ends_as_the_original_does() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let servers = format!("server.1=127.0.0.1:1:{port}\nserver.2=127.0.0.1:3:4\nserver.3=127.0.0.1:5:6\n");
+    let (code, text) = run_alone("1\n", &servers);
+    assert_eq!(code, Some(14), "{text}");
+    assert!(text.contains(&format!("cannot listen on 127.0.0.1:{port}: Address already in use")), "{text}");
 }

@@ -144,15 +144,16 @@ impl Link {
         self.broken.take().unwrap_or_else(|| otherwise.to_owned())
     }
 
-    /// Sends what the socket takes, or says why the link must be closed.
-    pub(super) fn write(&mut self) -> Result<(), OutputError> {
+    /// Sends what the socket takes, or says why the link must be closed. How many bytes it took.
+    pub(super) fn write(&mut self) -> Result<usize, OutputError> {
         if !self.can_write() {
-            return Ok(());
+            return Ok(0);
         }
         match self.output.write(&mut self.stream) {
-            Ok(progress) => {
+            Ok((progress, sent)) => {
                 self.writable = progress != Progress::Full;
                 self.starved = progress == Progress::Done && !self.output.is_empty();
+                return Ok(sent);
             }
             // What the peer has sent before it went is still to be read; then the link is at its end.
             Err(OutputError::Socket(error)) => {
@@ -162,7 +163,7 @@ impl Link {
             }
             Err(error) => return Err(error),
         }
-        Ok(())
+        Ok(0)
     }
 }
 

@@ -168,8 +168,14 @@ impl Links {
         for id in turn.drain(..) {
             let Some(link) = self.by_id.get_mut(&id) else { continue };
             link.to_write = false;
+            let streams = link.output.has_snapshot();
             match link.write() {
-                Ok(()) => self.give_turns(id),
+                Ok(sent) => {
+                    if streams && sent > 0 {
+                        events.push(LinkEvent::Taken { link: id });
+                    }
+                    self.give_turns(id);
+                }
                 Err(error) => {
                     self.close(id, tokens);
                     events.push(LinkEvent::Closed { link: id, reason: error.to_string() });

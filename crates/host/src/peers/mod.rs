@@ -335,6 +335,7 @@ fn link_of(event: &LinkEvent) -> Option<LinkId> {
         LinkEvent::Dialed { link }
         | LinkEvent::Accepted { link, .. }
         | LinkEvent::Received { link, .. }
+        | LinkEvent::Taken { link }
         | LinkEvent::Closed { link, .. } => Some(*link),
         LinkEvent::Shut { .. } => None,
     }

@@ -78,27 +78,28 @@ impl Output {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Snapshot(_)))
     }
 
-    /// Sends what the socket takes, in one system call.
-    pub(super) fn write(&mut self, socket: &mut impl Write) -> Result<Progress, OutputError> {
+    /// Sends what the socket takes, in one system call, and tells how many bytes that was.
+    pub(super) fn write(&mut self, socket: &mut impl Write) -> Result<(Progress, usize), OutputError> {
         self.fetch_snapshot()?;
         let (slices, offered) = self.front();
         if offered == 0 {
-            return Ok(Progress::Done);
+            return Ok((Progress::Done, 0));
         }
         let sent = match socket.write_vectored(&slices) {
             Ok(sent) => sent,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Full),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Progress::More),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((Progress::Full, 0)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok((Progress::More, 0)),
             Err(error) => return Err(error.into()),
         };
         self.on_sent(sent);
-        Ok(if sent < offered {
+        let progress = if sent < offered {
             Progress::Full
         } else if self.pieces.is_empty() {
             Progress::Done
         } else {
             Progress::More
-        })
+        };
+        Ok((progress, sent))
     }
 
     /// Has bytes of the snapshot at the front, if there is one, put before it.
@@ -190,7 +191,7 @@ mod tests {
             output.push(Bytes::from(piece.to_be_bytes().to_vec()));
         }
         assert_eq!(output.queued(), 4000);
-        assert_eq!(output.write(&mut socket).expect("a socket"), Progress::Done);
+        assert_eq!(output.write(&mut socket).expect("a socket").0, Progress::Done);
         assert_eq!((socket.calls, output.queued()), (1, 0));
         assert!(
             socket.taken.chunks(4).map(|piece| u32::from_be_bytes(piece.try_into().expect("4"))).eq(0..1000)
@@ -203,10 +204,10 @@ mod tests {
         for piece in ["abc", "", "def", "ghi"] {
             output.push(Bytes::from(piece));
         }
-        assert_eq!(output.write(&mut socket).expect("a socket"), Progress::Full);
-        assert_eq!(output.write(&mut socket).expect("a socket"), Progress::Full);
+        assert_eq!(output.write(&mut socket).expect("a socket").0, Progress::Full);
+        assert_eq!(output.write(&mut socket).expect("a socket").0, Progress::Full);
         socket.room = 100;
-        assert_eq!(output.write(&mut socket).expect("a socket"), Progress::Done);
+        assert_eq!(output.write(&mut socket).expect("a socket").0, Progress::Done);
         assert_eq!(socket.taken, b"abcdefghi");
         assert!(output.is_empty());
     }
@@ -216,8 +217,8 @@ mod tests {
         let (mut output, mut socket) =
             (Output::default(), Socket { room: 9 << 20, calls: 0, taken: Vec::new() });
         output.push(Bytes::from(vec![1; 3 * WRITE_SIZE / 2]));
-        assert_eq!(output.write(&mut socket).expect("a socket"), Progress::More);
+        assert_eq!(output.write(&mut socket).expect("a socket").0, Progress::More);
         assert_eq!(socket.taken.len(), WRITE_SIZE);
-        assert_eq!(output.write(&mut socket).expect("a socket"), Progress::Done);
+        assert_eq!(output.write(&mut socket).expect("a socket").0, Progress::Done);
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Membership {
     mismatches: u64,
     /// When something was last heard of peers or log.
     heard_at: WallClock,
+    /// Where the state stands that was restored here last, while it is part of the history.
+    pub(super) restored: Option<Zxid>,
     ending: Ending,
     pub(super) seed: u64,
 }
@@ -191,6 +193,7 @@ impl Replica {
             // The tree may have been recovered anew, and have some of it.
             let in_tree = tree.last_zxid();
             self.unapplied.retain(|entry| entry.zxid <= to && entry.zxid > in_tree);
+            self.forget_restored_behind(to);
         }
         if let Some(peer) = self.order.peer_mut() {
             peer.on_persisted(now.monotonic, what);
@@ -222,6 +225,7 @@ impl Replica {
             let (after, last) = (tree.last_zxid(), peer.history().last());
             self.unapplied = peer.history().between(after, last).cloned().collect();
             self.member.mismatches = 0;
+            self.member.restored = None;
             self.act(tree, now);
         }
     }
@@ -277,6 +281,7 @@ impl Replica {
                     Action::FromLeader(FromLeader::Revalidated(answer)) => self.on_revalidated(now, answer),
                     Action::FromLearner(word) if self.serves() => self.on_learner(tree, now, word),
                     Action::FromLearner(word) => self.member.early.push(word),
+                    Action::FromObserver(word) => self.on_observer(now, word),
                 }
             }
         }
@@ -393,6 +398,9 @@ impl Replica {
         let Asker::Client { address, session, op, xid, .. } = asker else {
             unreachable!("only clients write")
         };
+        if self.sessions.has_moved(session, Holder::Here(address)) {
+            return; // to an observer of this server's; the connection is being closed
+        }
         let waiting = match WriteOp::decode(op, body) {
             Err(_) => return self.answer(address, xid, Answer::Refused(ErrorCode::MarshallingError)),
             Ok(WriteOp::Sync(path)) => {

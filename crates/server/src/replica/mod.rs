@@ -13,6 +13,7 @@ mod apply;
 mod containers;
 mod local;
 mod member;
+mod observed;
 mod order;
 mod passages;
 mod propose;
@@ -50,7 +51,7 @@ use reads::{Read, Reads};
 pub use report::{
     Mode, ProposalSizes, ReplicaCounters, ReplicaReport, ReplicaTraffic, SessionReport, Standing,
 };
-pub use restored::NotRestorable;
+pub use restored::{NotRestorable, Place};
 use sessions::{Holder, Sessions};
 use snapshots::SnapshotSchedule;
 

@@ -213,6 +213,12 @@ impl Sessions {
         self.sessions.get(&id).map(|session| i32::try_from(session.timeout.as_millis()).unwrap_or(i32::MAX))
     }
 
+    /// Whether the session is known to have gone from `holder` to another server.
+    pub(super) fn has_moved(&self, id: SessionId, holder: Holder) -> bool {
+        let present = self.sessions.get(&id).and_then(|session| session.holder);
+        present.is_some_and(|present| !present.is_beside(holder))
+    }
+
     /// Why nothing may be done in the session by `holder`, if so. A session that nobody has had is taken.
     pub(super) fn bar(&mut self, id: SessionId, holder: Holder) -> Option<ErrorCode> {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.closing) else {

@@ -91,6 +91,7 @@ impl Loader {
     ///
     /// If it is no path, or its parent has not come.
     pub fn node(&mut self, node: &SnapshotNode<'_>) -> Result<(), LoadError> {
+        self.tree.highest_loaded = self.tree.highest_loaded.max(node.mzxid).max(node.pzxid);
         let (parent_path, name) = match path::split(&node.path) {
             None if node.path.is_empty() => {
                 self.has_root = true;

@@ -73,6 +73,11 @@ impl ElectionPort {
         self.election.refresh_vote(epoch);
     }
 
+    /// See [`Election::skip_round`].
+    pub fn skip_round(&mut self) {
+        self.election.skip_round();
+    }
+
     /// See [`Election::designate`].
     pub fn designate(&mut self, leader: ServerId, zxid: Zxid) {
         self.election.designate(leader, zxid);

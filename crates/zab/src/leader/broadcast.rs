@@ -112,6 +112,8 @@ impl Leader {
     /// A learner asks to be told when everything is committed that was proposed up to `after`.
     pub(crate) fn on_sync_request(&mut self, ground: &mut Ground<'_>, link: LinkId, after: Zxid) {
         if self.learners.contains_key(&link) {
+            // The beginning of an epoch is no change, and all that was before it is committed.
+            let after = if after.counter() == 0 { Zxid::ZERO } else { after };
             self.syncs.push_back((after, link));
             self.answer_syncs(ground);
         }

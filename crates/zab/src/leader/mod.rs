@@ -77,7 +77,7 @@ pub struct Leader {
 }
 
 impl Leader {
-    /// An elected server takes up leading. `accepted` and `current` are its durable epochs.
+    /// An elected server takes up leading. Its epoch will be above `accepted`; `current` is durable.
     pub(crate) fn new(ground: &mut Ground<'_>, accepted: Epoch, current: Epoch) -> Self {
         let deadline = ground.now + ground.settings.init_time();
         let mut leader = Self {

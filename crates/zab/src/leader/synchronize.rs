@@ -12,7 +12,7 @@
 //! (ZOOKEEPER-4394).
 
 use zoorum_proto::quorum::{PacketType, QuorumPacket};
-use zoorum_proto::{Encode, ServerId, Zxid};
+use zoorum_proto::{Encode, Monotonic, ServerId, Zxid};
 
 use super::learners::{Learner, Stage};
 use super::{Leader, Phase};
@@ -88,6 +88,13 @@ impl Leader {
             false => ground.counters.diffs += 1,
         }
         ground.tell(text);
+    }
+
+    /// A learner takes what is streamed to it: however long that takes, it is not silent.
+    pub(crate) fn on_taken(&mut self, until: Monotonic, link: LinkId) {
+        if let Some(learner) = self.learners.get_mut(&link) {
+            learner.deadline = learner.deadline.max(until);
+        }
     }
 
     /// Who is being brought into step.

@@ -23,9 +23,9 @@ use bytes::Bytes;
 use zoorum_proto::quorum::{
     ForwardedRequest, LeaderInfo, LearnerInfo, PacketType, QuorumPacket, Revalidate, Revalidated, Touch,
 };
-use zoorum_proto::{AuthId, Encode, Epoch, Monotonic, OpCode, SessionId, WriteOp, Zxid};
+use zoorum_proto::{Encode, Epoch, Monotonic, OpCode, SessionId, WriteOp, Zxid};
 
-use crate::action::{Action, FromLeader, Sought};
+use crate::action::{Action, FromLeader, FromLearner, Sought};
 use crate::ground::Ground;
 use crate::link::{Door, LinkAction, LinkId};
 use crate::packets::{self, encode_entry};
@@ -33,14 +33,6 @@ use crate::report::LearnerReport;
 use crate::sync::{self, Load, Plan, Start};
 pub(crate) use choice::masters;
 use observer::{Observer, Stage};
-
-/// What observers say that goes on to the leader.
-#[derive(Debug)]
-pub(crate) enum Word {
-    Request(ForwardedRequest, Vec<AuthId>),
-    Revalidate(Revalidate),
-    Touched(Touch),
-}
 
 /// Who has asked the leader for something.
 type Asker = Option<LinkId>;
@@ -118,7 +110,7 @@ impl ObserverMaster {
         }
     }
 
-    fn drop_observer(&mut self, ground: &mut Ground<'_>, link: LinkId, reason: &str) {
+    pub(crate) fn drop_observer(&mut self, ground: &mut Ground<'_>, link: LinkId, reason: &str) {
         if let Some(observer) = self.observers.remove(&link) {
             ground.warn(format!("closing the connection of {}: {reason}", observer.name()));
             ground.actions.push(Action::Link(LinkAction::Close { link }));
@@ -126,7 +118,12 @@ impl ObserverMaster {
     }
 
     /// An observer has sent something. Gives back what goes on to the leader.
-    pub(crate) fn on_received(&mut self, ground: &mut Ground<'_>, link: LinkId, bytes: &Bytes) -> Vec<Word> {
+    pub(crate) fn on_received(
+        &mut self,
+        ground: &mut Ground<'_>,
+        link: LinkId,
+        bytes: &Bytes,
+    ) -> Vec<FromLearner> {
         let mut words = Vec::new();
         if let Some(observer) = self.observers.get_mut(&link) {
             observer.input.push(bytes);
@@ -150,7 +147,7 @@ impl ObserverMaster {
         ground: &mut Ground<'_>,
         link: LinkId,
         packet: &QuorumPacket,
-        words: &mut Vec<Word>,
+        words: &mut Vec<FromLearner>,
     ) -> Result<(), String> {
         let Some(observer) = self.observers.get_mut(&link) else { return Ok(()) };
         let patience = match observer.stage {
@@ -258,6 +255,13 @@ impl ObserverMaster {
         ground.tell(text);
     }
 
+    /// An observer takes what is streamed to it: however long that takes, it is not silent.
+    pub(crate) fn on_taken(&mut self, until: Monotonic, link: LinkId) {
+        if let Some(observer) = self.observers.get_mut(&link) {
+            observer.deadline = observer.deadline.max(until);
+        }
+    }
+
     fn load(&self) -> Load {
         let syncing = self.observers.values().filter(|observer| observer.stage == Stage::OwesNewLeaderAck);
         let (trees, diffs): (Vec<&Observer>, Vec<&Observer>) =
@@ -266,7 +270,12 @@ impl ObserverMaster {
     }
 
     /// An observer speaks for its clients. What cannot be read goes no further: leaders fail over it.
-    fn on_word(&mut self, link: LinkId, packet: &QuorumPacket, words: &mut Vec<Word>) -> Result<(), String> {
+    fn on_word(
+        &mut self,
+        link: LinkId,
+        packet: &QuorumPacket,
+        words: &mut Vec<FromLearner>,
+    ) -> Result<(), String> {
         match packet.kind {
             PacketType::Request => {
                 let request = ForwardedRequest::of(packet).map_err(|error| error.to_string())?;
@@ -281,16 +290,17 @@ impl ObserverMaster {
                         ));
                     }
                 }
-                words.push(Word::Request(request, packet.auth_ids.clone().unwrap_or_default()));
+                let ids = packet.auth_ids.clone().unwrap_or_default();
+                words.push(FromLearner::Request { learner: link, request, ids });
             }
             PacketType::Revalidate => {
                 let request: Revalidate = packet.read().map_err(|error| error.to_string())?;
                 self.sessions.entry(request.session).or_default().push_back(Some(link));
-                words.push(Word::Revalidate(request));
+                words.push(FromLearner::Revalidate { learner: link, request });
             }
             PacketType::Ping => {
                 let touches = Touch::all_of(packet).map_err(|error| error.to_string())?;
-                words.extend(touches.into_iter().map(Word::Touched));
+                words.push(FromLearner::Touched(touches));
             }
             _ => {} // means nothing, as to a leader
         }

@@ -3,8 +3,8 @@
 use zoorum_proto::quorum::{ForwardedRequest, LearnerInfo, PacketType, QuorumPacket};
 use zoorum_proto::{Epoch, OpCode, ServerId, SessionId, Xid, Zxid};
 
-use super::{ObserverMaster, Word};
-use crate::action::FromLeader;
+use super::ObserverMaster;
+use crate::action::{FromLeader, FromLearner};
 use crate::link::LinkId;
 use crate::packets::bytes;
 use crate::scene::{Scene, entry, zxid};
@@ -38,7 +38,7 @@ impl Play {
         play
     }
 
-    fn hear(&mut self, packet: &QuorumPacket) -> Vec<Word> {
+    fn hear(&mut self, packet: &QuorumPacket) -> Vec<FromLearner> {
         self.master.on_received(&mut self.scene.ground(), OBSERVER, &bytes(packet))
     }
 

@@ -15,9 +15,11 @@
 
 mod clients;
 mod observers;
+mod restored;
 mod told;
 
 pub(crate) use observers::pause;
+use observers::pause_after;
 
 use std::time::Duration;
 
@@ -43,6 +45,9 @@ pub struct Recovered {
     pub current: Epoch,
     /// Where its history ends, durably.
     pub last: Zxid,
+    /// Its tree holds changes of epochs up to this one, which may be later than where it stands: it was restored from
+    /// another ensemble's.
+    pub origin: Epoch,
     /// Its history cannot be mended by cutting and adding, or its tree is wrong: it needs a whole tree.
     pub needs_snapshot: bool,
     /// It may have lost what it acknowledged. Until it has a leader's tree it neither votes nor counts.
@@ -63,11 +68,15 @@ pub struct Peer {
     history: History,
     accepted: Epoch,
     current: Epoch,
+    /// An epoch that this server founds is later than this one.
+    origin: Epoch,
     needs_snapshot: bool,
     abstains: bool,
     role: Role,
     /// It has observers of its own, while it follows.
     master: Option<ObserverMaster>,
+    /// So many times in a row a role came to its end before clients were served.
+    in_vain: u32,
     /// It has lost its leader, and looks for the next one only then.
     rests_until: Option<Monotonic>,
     part: Part,
@@ -110,10 +119,12 @@ impl Peer {
             history,
             accepted: found.accepted,
             current: found.current,
+            origin: found.origin,
             needs_snapshot: found.needs_snapshot || found.abstains,
             abstains: found.abstains,
             role: Role::Looking,
             master: None,
+            in_vain: 0,
             rests_until: None,
             part: Part::Looking,
             since: now,
@@ -167,6 +178,14 @@ impl Peer {
             LinkEvent::Received { link, bytes } if self.is_learners(*link) => {
                 if let Role::Leading(leader) = &mut self.role {
                     leader.on_received(&mut ground!(self), *link, bytes);
+                }
+            }
+            LinkEvent::Taken { link } => {
+                if let Role::Leading(leader) = &mut self.role {
+                    leader.on_taken(self.now + self.settings.init_time(), *link);
+                }
+                if let Some(master) = &mut self.master {
+                    master.on_taken(self.now + self.settings.init_time(), *link);
                 }
             }
             LinkEvent::Closed { link, reason } if self.is_learners(*link) => {
@@ -329,6 +348,12 @@ impl Peer {
     pub fn on_synced(&mut self, now: Monotonic, through: Zxid) {
         self.now = now;
         self.history.on_synced(through);
+        // Whoever has a change of an epoch has all that its leader began with, whether or not that leader came to say
+        // so: the epoch is this server's, as it would be after a restart.
+        let epoch = self.history.synced().epoch();
+        if epoch > self.current {
+            self.actions.push(Action::Persist(Persist::CurrentEpoch(epoch)));
+        }
         match &mut self.role {
             Role::Looking => {}
             Role::Leading(leader) => leader.on_synced(&mut ground!(self)),
@@ -371,13 +396,15 @@ impl Peer {
         if let Some(master) = self.master.take() {
             master.end(&mut ground!(self));
         }
+        self.in_vain += 1;
         if self.part != Part::Looking {
+            self.in_vain = 0;
             (self.part, self.since) = (Part::Looking, self.now);
             self.actions.push(Action::Became(Part::Looking));
         }
         match observed {
-            true => self.rest(),
-            false => self.look(),
+            true => self.rest(self.settings.observer_pause),
+            false => self.rest(pause_after(self.in_vain)),
         }
     }
 
@@ -409,10 +436,11 @@ impl Peer {
     fn elect(&mut self, act: impl FnOnce(&mut Elector, &mut Ground<'_>) -> Option<Elected>) {
         let Some(elected) = act(&mut self.elector, &mut ground!(self)) else { return };
         self.tell_of_election(elected);
-        let (accepted, current, turn) = (self.accepted, self.current, self.counters.looking);
+        let (accepted, current, origin) = (self.accepted, self.current, self.origin);
+        let turn = self.counters.looking;
         let ground = &mut ground!(self);
         self.role = if elected.leader == ground.settings.me {
-            Role::Leading(Box::new(Leader::new(ground, accepted, current)))
+            Role::Leading(Box::new(Leader::new(ground, accepted.max(origin), current)))
         } else {
             let needs = Needs { snapshot: self.needs_snapshot, abstention: self.abstains };
             let learner = Learner::new(ground, &elected, accepted, current, needs, turn);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use zoorum_proto::ServerId;
+use zoorum_proto::{Monotonic, ServerId};
 
 use super::{Peer, Role, ground};
-use crate::action::{Action, Part};
+use crate::action::{Action, FromLearner, Part};
 use crate::ground::Ground;
 use crate::link::{LinkAction, LinkId};
-use crate::master::{ObserverMaster, Word};
+use crate::master::ObserverMaster;
 
 impl Peer {
     pub(super) fn is_observers(&self, link: LinkId) -> bool {
@@ -32,17 +32,32 @@ impl Peer {
         }
     }
 
-    /// An observer has sent something; some of it goes on to the leader.
+    /// An observer has sent something; some of it is to go on to the leader.
     pub(super) fn on_observer_received(&mut self, link: LinkId, bytes: &Bytes) {
         let Some(master) = &mut self.master else { return };
         let words = master.on_received(&mut ground!(self), link, bytes);
+        self.actions.extend(words.into_iter().map(Action::FromObserver));
+    }
+
+    /// What an observer of this server's says goes on to the leader.
+    pub fn pass_on(&mut self, now: Monotonic, word: FromLearner) {
+        self.now = now;
         let Role::Learning(learner) = &mut self.role else { return };
-        for word in words {
-            match word {
-                Word::Request(request, ids) => learner.forward(&mut ground!(self), &request, ids),
-                Word::Revalidate(request) => learner.revalidate(&mut ground!(self), request),
-                Word::Touched(touch) => learner.touch(touch.session, touch.timeout_ms),
+        match word {
+            FromLearner::Request { request, ids, .. } => learner.forward(&mut ground!(self), &request, ids),
+            FromLearner::Revalidate { request, .. } => learner.revalidate(&mut ground!(self), request),
+            FromLearner::Touched(touches) => {
+                touches.iter().for_each(|touch| learner.touch(touch.session, touch.timeout_ms));
             }
+            FromLearner::Gone(_) => {}
+        }
+    }
+
+    /// An observer of this server's says what may not go on to the leader.
+    pub fn let_go_of_observer(&mut self, now: Monotonic, link: LinkId, reason: &str) {
+        self.now = now;
+        if let Some(master) = &mut self.master {
+            master.drop_observer(&mut ground!(self), link, reason);
         }
     }
 
@@ -69,9 +84,9 @@ impl Peer {
         }
     }
 
-    /// Observers that have all lost the same leader do not all come back at once.
-    pub(super) fn rest(&mut self) {
-        let pause = pause(self.settings.me, self.counters.looking, self.settings.observer_pause);
+    /// Those that have all lost the same leader do not all come back at once, but within this time.
+    pub(super) fn rest(&mut self, longest: Duration) {
+        let pause = pause(self.settings.me, self.counters.looking, longest);
         self.rests_until = Some(self.now + pause);
         self.end_rest();
     }
@@ -84,6 +99,15 @@ impl Peer {
     }
 }
 
+/// How long at most a voter rests that has so often tried to lead or to follow in vain. What keeps it from that is not
+/// over sooner because it asks a thousand times a second; and most who failed once or twice are in step in the next moment.
+pub(super) fn pause_after(in_vain: u32) -> Duration {
+    const UNPUNISHED: u32 = 3;
+    const LONGEST: Duration = Duration::from_secs(1);
+    let doublings = in_vain.saturating_sub(UNPUNISHED).min(8);
+    (Duration::from_millis(10) * ((1 << doublings) - 1)).min(LONGEST)
+}
+
 /// Some time up to `longest`, another for each server and each time.
 pub(crate) fn pause(me: ServerId, turn: u64, longest: Duration) -> Duration {
     let mixed = (me.0 as u64 ^ turn << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
@@ -93,6 +117,13 @@ pub(crate) fn pause(me: ServerId, turn: u64, longest: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_fails_again_and_again_rests_longer_and_longer() {
+        let pauses = (0..20).map(|in_vain| pause_after(in_vain).as_millis()).collect::<Vec<_>>();
+        assert_eq!(pauses[..8], [0, 0, 0, 0, 10, 30, 70, 150]);
+        assert_eq!((pauses[10], pauses[19]), (1_000, 1_000));
+    }
 
     #[test]
     fn pauses_differ_and_are_never_too_long() {

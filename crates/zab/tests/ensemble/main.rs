@@ -7,7 +7,7 @@ mod world;
 use std::time::Duration;
 
 use world::World;
-use zoorum_proto::OpCode;
+use zoorum_proto::{Epoch, OpCode};
 
 fn seeds() -> std::ops::Range<u64> {
     let count = std::env::var("ZOORUM_ZAB_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(100);
@@ -107,6 +107,45 @@ fn a_voter_that_has_lost_its_files_and_knows_it_does_not_help_to_lose_what_was_c
     assert_eq!(world.leader(), None, "of the two, neither knows what was committed");
     world.start(leader);
     world.run_until("all have all", |world| world.all_delivered(4));
+}
+
+#[test]
+fn what_is_restored_on_a_leader_becomes_everybodys() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, [3, 5][seed as usize % 2], 1);
+        world.run_until("there is a leader", |world| world.leader().is_some());
+        (0..seed).for_each(|_| world.propose());
+        world.run_until("all have all", |world| world.all_delivered(seed as usize));
+        world.propose(); // and it stays open what becomes of this one
+        // Of this ensemble's history, or of that of another one.
+        let origin = Epoch(if seed % 3 == 0 { 40 } else { 0 });
+        let restored = world.restore(origin).expect("there is a leader");
+        world.expect_from(restored);
+        world.run_until("all have it, and nothing else", World::all_agree);
+        world.propose();
+        world.run_until("all have what follows", |world| world.committed() == 2 && world.all_agree());
+        assert!(world.epoch() > origin, "later than all that was restored");
+    }
+}
+
+#[test]
+fn what_was_restored_on_a_leader_that_died_is_given_up_if_the_others_went_on() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, 3, 0);
+        world.run_until("there is a leader", |world| world.leader().is_some());
+        (0..seed).for_each(|_| world.propose());
+        world.run_until("all have all", |world| world.all_delivered(seed as usize));
+        let leader = world.leader().expect("there is a leader");
+        world.restore(Epoch::ZERO).expect("there is a leader");
+        world.kill(leader);
+        world.run_until("the others have a leader", |world| world.leader().is_some());
+        world.propose();
+        world.start(leader);
+        let count = seed as usize + 1;
+        world.run_until("all have what the others had", |world| {
+            world.committed() == count && world.all_agree()
+        });
+    }
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub struct World {
     cut: Vec<(usize, usize)>,
     committed: Vec<Entry>,
     acknowledged: usize,
+    /// What is committed begins with a state that was restored.
+    is_restored: bool,
     requests: Requests,
     /// Followers let observers in.
     masters: bool,
@@ -109,6 +111,7 @@ impl World {
             cut: Vec::new(),
             committed: Vec::new(),
             acknowledged: 0,
+            is_restored: false,
             requests: Requests::default(),
             masters: seed % 2 == 1,
             faults: false,
@@ -139,6 +142,11 @@ impl World {
     pub fn observers_of(&self, at: usize) -> usize {
         let learners = self.servers[at].peer.as_ref().map(|peer| peer.report().learners).unwrap_or_default();
         learners.iter().filter(|learner| learner.observes && learner.in_step).count()
+    }
+
+    /// The epoch of the last change that is committed.
+    pub fn epoch(&self) -> Epoch {
+        self.committed.last().map_or(Epoch::ZERO, |entry| entry.zxid.epoch())
     }
 
     pub fn committed(&self) -> usize {
@@ -180,6 +188,7 @@ impl World {
             accepted: disk.accepted.max(last.epoch()),
             current: disk.current.max(last.epoch()),
             last,
+            origin: Epoch::ZERO,
             needs_snapshot: self.servers[at].needs_snapshot,
             abstains: self.servers[at].abstains,
         };
@@ -237,6 +246,34 @@ impl World {
         server.disk.log.push(entry);
         self.sync_soon(at);
         self.perform(at);
+    }
+
+    /// The leader has another state, of a history up to epoch `origin`, in the place of the one that there was. The others
+    /// may take it over.
+    pub fn restore(&mut self, origin: Epoch) -> Option<Entry> {
+        let at = self.leader()?;
+        let now = self.monotonic();
+        let server = &mut self.servers[at];
+        let peer = server.peer.as_mut()?;
+        let Part::Leading(epoch) = peer.part() else { return None };
+        let place = server.proposed.max(Zxid::new(epoch, 0)).next();
+        let entry = Entry { zxid: place, payload: Bytes::from_static(b"restored") };
+        server.delivered = vec![entry.clone()];
+        server.disk.log = vec![entry.clone()];
+        (server.disk.synced, server.sync_at) = (1, None);
+        peer.on_restored(now, place, origin);
+        self.perform(at);
+        Some(entry)
+    }
+
+    /// What was restored is to be the beginning of what is committed.
+    pub fn expect_from(&mut self, restored: Entry) {
+        (self.committed, self.acknowledged, self.is_restored) = (vec![restored], 1, true);
+    }
+
+    /// Whether every server serves, and has delivered what is committed, and nothing else.
+    pub fn all_agree(&self) -> bool {
+        self.all_delivered(0) && self.servers.iter().all(|server| server.delivered == self.committed)
     }
 
     /// A learner passes on what one of its clients asks.
@@ -303,6 +340,13 @@ impl World {
                         assert!(epoch >= server.disk.current, "I-2: current epochs never fall");
                         server.disk.current = epoch;
                     }
+                    Persist::Truncate(to) if server.disk.log.first().is_some_and(|first| first.zxid > to) => {
+                        server.needs_snapshot = true;
+                        if let Some(peer) = &mut server.peer {
+                            peer.on_truncation_impossible(now, "the beginning is not there");
+                        }
+                        return;
+                    }
                     Persist::Truncate(to) => {
                         let is_there =
                             to == Zxid::ZERO || server.disk.log.iter().any(|entry| entry.zxid == to);
@@ -324,6 +368,11 @@ impl World {
             }
             Action::Snapshot(step) => self.on_snapshot(at, step),
             Action::FromLearner(word) => self.on_learner(at, &word),
+            Action::FromObserver(word) => {
+                if let Some(peer) = &mut self.servers[at].peer {
+                    peer.pass_on(now, word);
+                }
+            }
             Action::Became(_) => self.requests.forget(at),
             Action::Seek(seek) => self.seek(at, seek),
             Action::FromLeader(_) | Action::Tell(_) => {}
@@ -427,6 +476,10 @@ impl World {
         }
         server.delivered.extend(news);
         peer.on_applied(through.min(server.delivered.last().map_or(Zxid::ZERO, |entry| entry.zxid)));
+        let first = self.committed.first().map_or(Zxid::ZERO, |entry| entry.zxid);
+        if self.is_restored && server.delivered.last().is_some_and(|entry| entry.zxid < first) {
+            return; // it follows the leader of before, and has not heard that it is gone
+        }
         let is_longer = server.delivered.len() > self.committed.len();
         let (short, long) = if is_longer {
             (&self.committed, &server.delivered)
@@ -450,6 +503,9 @@ impl World {
         for server in &self.servers {
             if let Some(peer) = &server.peer {
                 peer.check_invariants();
+                let disk = &server.disk;
+                let epoch = disk.log[..disk.synced].last().map_or(Epoch::ZERO, |entry| entry.zxid.epoch());
+                assert!(disk.current >= epoch, "I-2: server {}, seed {}", server.id, self.seed);
                 if let Part::Leading(epoch) = peer.part() {
                     assert!(!leaders.contains(&epoch), "I-1: two leaders of one epoch, seed {}", self.seed);
                     leaders.push(epoch);

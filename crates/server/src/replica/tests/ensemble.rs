@@ -70,6 +70,7 @@ impl Ensemble {
                 accepted: Epoch::ZERO,
                 current: Epoch::ZERO,
                 last: Zxid::ZERO,
+                origin: Epoch::ZERO,
                 needs_snapshot: false,
                 abstains: false,
             };

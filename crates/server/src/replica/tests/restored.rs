@@ -1,7 +1,7 @@
 //! Another state takes the place of the one that there is.
 
 use super::*;
-use crate::replica::NotRestorable;
+use crate::replica::{NotRestorable, Place};
 
 #[test]
 fn a_restored_state_gets_a_place_of_its_own_and_everybody_begins_anew() {
@@ -9,8 +9,8 @@ fn a_restored_state_gets_a_place_of_its_own_and_everybody_begins_anew() {
     let session = scene.connect(1, None).expect("a session");
     scene.create(session, 1, "/in-flight", 0);
     let place = |scene: &Scene, origin| scene.replica.place_for_restored(Zxid(origin));
-    assert_eq!(place(&scene, 0), Ok(Zxid(3)), "behind what is proposed");
-    assert_eq!(place(&scene, 100), Ok(Zxid(101)), "behind what the snapshot knows");
+    assert_eq!(place(&scene, 0), Ok(Place::Next(Zxid(3))), "behind what is proposed");
+    assert_eq!(place(&scene, 100), Ok(Place::Next(Zxid(101))), "behind what the snapshot knows");
     for origin in [-1, i64::MIN, i64::MAX] {
         assert_eq!(place(&scene, origin), Err(NotRestorable::NoRoom(Zxid(origin))));
     }

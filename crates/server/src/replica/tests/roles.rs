@@ -218,3 +218,19 @@ fn what_the_leader_says_of_a_session_that_it_does_not_know_is_explained() {
         assert_eq!(*explained(decided, false), *decided);
     }
 }
+
+#[test]
+fn a_sync_is_answered_before_there_is_any_change_in_an_epoch() {
+    let three = || MemberSettings::default();
+    let mut ensemble = Ensemble::start(&[three(), three(), three()]);
+    let dead = ensemble.leader();
+    let session = ensemble.connect(dead, 1, None).expect("a session");
+    ensemble.pass(Duration::from_secs(1));
+    ensemble.stop(dead);
+    ensemble.pass(Duration::from_secs(2));
+    let follower = ensemble.follower();
+    let last = ensemble.zxid(follower);
+    assert_eq!(ensemble.connect(follower, 1, Some(session)), Some(session));
+    let answer = ensemble.write(follower, session, 1, OpCode::Sync, "/".to_vec());
+    assert_eq!(answer, [Told::Reply(1, last, 0)], "nobody has to write first");
+}
