@@ -296,11 +296,13 @@ fn settle<D: Disk>(logs: &D, replayed: &Replayed) -> Result<(), RecoverError> {
     }
     if let Some((name, end)) = replayed.torn.as_ref().or(replayed.clean.as_ref()) {
         write_end_anew(logs, name, *end).map_err(failed(name))?;
-        // What it says no longer holds: all that was read is synced now.
-        clear_marks(logs, name).map_err(failed(name))?;
     }
     for name in &replayed.read {
         logs.open(name).and_then(|mut file| file.sync_data()).map_err(failed(name))?;
+    }
+    if let Some((name, _)) = replayed.torn.as_ref().or(replayed.clean.as_ref()) {
+        // Only now: a power cut before could have taken a record, and left nothing that says it was not synced.
+        clear_marks(logs, name).map_err(failed(name))?;
     }
     if let Some((name, end)) = &replayed.clean {
         // After a crash, the room ahead is still taken. Only space is lost if it cannot be given back.
@@ -322,11 +324,12 @@ fn write_end_anew<D: Disk>(logs: &D, name: &str, end: u64) -> io::Result<()> {
     file.write_all_at(&bytes[..length], start)
 }
 
-/// Removes a file's marks; the next sync makes it durable.
+/// Removes a file's marks, durably.
 fn clear_marks<D: Disk>(logs: &D, name: &str) -> io::Result<()> {
     let mut file = logs.open(name)?;
     let length = file.length()?;
-    mark::clear(&mut file, length)
+    mark::clear(&mut file, length)?;
+    file.sync_data()
 }
 
 /// Makes the snapshot that was used durable, moves those that could not be read out of the way, and removes

@@ -152,6 +152,24 @@ fn live(author: &mut Author, chance: &mut Chance) -> Zxid {
 }
 
 #[test]
+fn a_batch_that_was_not_synced_may_be_torn_after_a_recovery_that_could_not_sync_it_either() {
+    for seed in seeds(200) {
+        let _hint = ReplayHint(seed);
+        let mut author = Author::new(PREALLOCATE);
+        author.change_and_sync(10);
+        author.change(20);
+        let disk: MemoryDisk = author.disk.clone();
+        disk.fail_syncs(true);
+        assert!(author.log.sync().is_err());
+        assert!(recover(&disk, &disk, &RecoverOptions::default()).is_err());
+        disk.fail_syncs(false);
+        disk.crash(seed);
+        let recovered = recover(&disk, &disk, &RecoverOptions::default()).unwrap();
+        assert!(recovered.last_zxid >= Zxid(9), "{}", recovered.last_zxid);
+    }
+}
+
+#[test]
 fn a_disk_may_lose_power_while_recovery_is_at_work() {
     for seed in seeds(100) {
         let _hint = ReplayHint(seed);

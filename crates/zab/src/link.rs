@@ -62,7 +62,7 @@ pub enum LinkEvent {
         /// The bytes.
         bytes: Bytes,
     },
-    /// Of what is streamed on it, a tree or changes from files, the peer has taken some more.
+    /// A tree or changes from files are streamed on it, and the peer has taken some more of what waits.
     Taken {
         /// On which connection.
         link: LinkId,

@@ -17,6 +17,7 @@ use crate::settings::{Ensemble, PeerSettings, SyncSettings};
 
 /// See the module.
 pub(crate) struct Scene {
+    pub(crate) now: Monotonic,
     settings: PeerSettings,
     pub(crate) ensemble: Ensemble,
     pub(crate) history: History,
@@ -49,6 +50,7 @@ impl Scene {
             notification_intervals: (Duration::from_millis(200), Duration::from_secs(60)),
         };
         Self {
+            now: Monotonic(Duration::ZERO),
             settings,
             ensemble: Ensemble::new(Joint::stable(Arc::new(config))),
             history: History::recovered(last, HistoryLimits::default()),
@@ -60,7 +62,7 @@ impl Scene {
 
     pub(crate) fn ground(&mut self) -> Ground<'_> {
         Ground {
-            now: Monotonic(Duration::ZERO),
+            now: self.now,
             settings: &self.settings,
             ensemble: &self.ensemble,
             history: &mut self.history,

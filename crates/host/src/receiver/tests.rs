@@ -70,6 +70,17 @@ fn nobody_waits_for_a_receiver_that_has_come_to_an_end() {
 }
 
 #[test]
+fn a_full_disk_is_told_from_what_is_no_tree() {
+    let disk = MemoryDisk::new();
+    let (receiver, told) = receiver(&disk);
+    disk.limit_room(Some(1));
+    receiver.feed(stream().into());
+    told.recv_timeout(PATIENCE).expect("an outcome");
+    let (outcome, _) = receiver.outcome().expect("an outcome");
+    assert!(matches!(outcome.map(drop), Err(ReceiveError::Snapshot(_))));
+}
+
+#[test]
 fn a_tree_that_is_not_wanted_any_more_leaves_nothing() {
     let stream = stream();
     for length in [0, stream.len() / 2, stream.len()] {

@@ -36,7 +36,9 @@ impl Process {
             }
             Persist::CurrentEpoch(epoch) => {
                 ground.servers.begin_entering(self.place, epoch);
-                if ground.faults.bug != Some(Bug::ForgottenPromise) {
+                let is_ahead = ground.faults.bug == Some(Bug::EpochBeforeHistory)
+                    && epoch < member.epochs.current();
+                if ground.faults.bug != Some(Bug::ForgottenPromise) && !is_ahead {
                     member.epochs.enter(epoch).map_err(Halt::stop)?;
                 }
                 ground.servers.on_entered(self.place, epoch)?;

@@ -122,6 +122,24 @@ fn what_is_proposed_while_a_learner_gets_in_step_reaches_it() {
 }
 
 #[test]
+fn a_learner_that_takes_what_it_is_sent_is_waited_for_however_long_that_takes() {
+    for takes in [true, false] {
+        let mut play = Play::with_follower();
+        play.ack(ONE, BEGINNING);
+        play.call(TWO, 2, PacketType::FollowerInfo);
+        play.promise(TWO, zxid(1, 5));
+        let patience = play.scene.ground().settings.init_time();
+        play.scene.now = play.scene.now + patience * 2 / 3;
+        if takes {
+            play.leader.on_taken(play.scene.now + patience, TWO);
+        }
+        play.scene.now = play.scene.now + patience * 2 / 3;
+        let _ = play.leader.on_tick(&mut play.scene.ground()); // nothing was heard of the other either
+        assert_eq!(play.leader.has_link(TWO), takes);
+    }
+}
+
+#[test]
 fn whoever_has_more_history_than_its_leader_is_not_overruled() {
     let mut play = Play::new();
     play.call(ONE, 1, PacketType::FollowerInfo);

@@ -13,7 +13,9 @@ fn a_snapshot_takes_its_place_among_what_is_sent() {
     scene.write(LINK, "after");
     assert_eq!(scene.read_by(&mut peer, 7), b"before ");
     order.feed.send("snap".into()).expect("a link");
+    scene.events.clear();
     assert_eq!(scene.read_by(&mut peer, 4), b"snap");
+    assert!(scene.events.iter().any(|event| matches!(event, LinkEvent::Taken { link: LINK })));
     order.feed.send("shot ".into()).expect("a link");
     order.feed.finish();
     assert_eq!(scene.read_by(&mut peer, 10), b"shot after");
