@@ -36,8 +36,8 @@ impl Process {
             }
             Persist::CurrentEpoch(epoch) => {
                 ground.servers.begin_entering(self.place, epoch);
-                let is_ahead = ground.faults.bug == Some(Bug::EpochBeforeHistory)
-                    && epoch < member.epochs.current();
+                let is_ahead =
+                    ground.faults.bug == Some(Bug::EpochBeforeHistory) && epoch < member.epochs.current();
                 if ground.faults.bug != Some(Bug::ForgottenPromise) && !is_ahead {
                     member.epochs.enter(epoch).map_err(Halt::stop)?;
                 }
