@@ -78,9 +78,13 @@ impl Simulation {
         let place = &mut servers[at].place;
         place.is_torn = true;
         let is_hard = ground.chance.one_in(4);
+        // Without room ahead a log has no marks, and one that is torn out of order cannot be told from damage.
+        let keeps_order = ground.faults.preallocate_bytes == 0;
         for disk in place.disks() {
             if is_hard {
                 disk.crash_hard();
+            } else if keeps_order {
+                disk.crash_in_order(ground.chance.number());
             } else {
                 disk.crash(ground.chance.number());
             }

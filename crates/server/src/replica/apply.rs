@@ -199,7 +199,7 @@ impl Replica {
             unreachable!("there is an answer to give")
         };
         if from_leader {
-            self.member.take_synced();
+            self.member.synced.pop_front();
         }
         self.give_answer(tree, address, xid, &answer);
     }

@@ -55,8 +55,9 @@ pub(super) struct Membership {
     pub(super) serves_from: Zxid,
     /// Counts the times of service, so that what was asked in an earlier one is known.
     pub(super) era: u64,
-    /// Syncs that the leader has answered, and whose turn has not come.
-    pub(super) synced: usize,
+    /// Syncs that the leader has answered, and whose turn has not come: each with what was committed then, which the
+    /// tree must have. It may yet have to be logged here.
+    pub(super) synced: VecDeque<Zxid>,
     /// Clients that wait to hear from the leader whether their sessions live.
     pub(super) asking: BTreeMap<SessionId, VecDeque<Returning>>,
     /// What learners said before this server was ready to serve.
@@ -115,15 +116,9 @@ impl Membership {
         self.heard_at
     }
 
-    /// Whether the leader has answered the oldest sync; it is then given.
-    pub(super) fn take_synced(&mut self) -> bool {
-        let has = self.has_synced();
-        self.synced -= usize::from(has);
-        has
-    }
-
-    pub(super) fn has_synced(&self) -> bool {
-        self.synced > 0
+    /// Whether the leader has answered the oldest sync, and a tree up to `applied` has all that was committed then.
+    pub(super) fn has_synced(&self, applied: Zxid) -> bool {
+        self.synced.front().is_some_and(|committed| *committed <= applied)
     }
 }
 
@@ -277,7 +272,10 @@ impl Replica {
                     Action::Seek(seek) => self.member.effects.push(Effect::Seek(seek)),
                     Action::Tell(notice) => self.member.effects.push(Effect::Tell(notice)),
                     Action::Became(part) => self.become_part(part),
-                    Action::FromLeader(FromLeader::Synced) => self.member.synced += 1,
+                    Action::FromLeader(FromLeader::Synced) => {
+                        let committed = self.order.committed();
+                        self.member.synced.push_back(committed);
+                    }
                     Action::FromLeader(FromLeader::Revalidated(answer)) => self.on_revalidated(now, answer),
                     Action::FromLearner(word) if self.serves() => self.on_learner(tree, now, word),
                     Action::FromLearner(word) => self.member.early.push(word),

@@ -323,7 +323,9 @@ impl Replica {
     /// Whether the oldest of what is in flight can be answered as it is.
     fn has_answer(&self) -> bool {
         match self.in_flight.front() {
-            Some(InFlight::Answer { from_leader, .. }) => !from_leader || self.member.has_synced(),
+            Some(InFlight::Answer { from_leader, .. }) => {
+                !from_leader || self.member.has_synced(self.order.applied())
+            }
             Some(InFlight::Txn { .. }) | None => false,
         }
     }

@@ -43,6 +43,16 @@ impl Order {
         }
     }
 
+    /// Up to here everything is committed, as far as a member knows.
+    pub(super) fn committed(&self) -> Zxid {
+        self.peer().map_or(Zxid::ZERO, |peer| peer.history().committed())
+    }
+
+    /// Up to here a member's tree has everything.
+    pub(super) fn applied(&self) -> Zxid {
+        self.peer().map_or(Zxid::ZERO, |peer| peer.history().applied())
+    }
+
     /// These changes are on their way to the log.
     pub(super) fn propose(&mut self, now: Monotonic, entries: &[Entry]) {
         if let Self::Among { peer, .. } = self {

@@ -110,7 +110,7 @@ impl Replica {
     pub(super) fn end_service(&mut self) {
         self.member.early.clear();
         self.member.asking.clear();
-        self.member.synced = 0;
+        self.member.synced.clear();
         self.member.serving = Serving::Nobody;
         self.fresh = Fresh::default();
         self.in_flight.clear();
