@@ -31,6 +31,17 @@ refuse_existing() {
   fi
 }
 
+# Session ids have one byte for it, and a server refuses what is no number: so nothing is begun with either.
+check_myid() {
+  case "$myid" in
+    "") return ;;
+    *[!0-9]* | ????*) ;;
+    *) [ "$myid" -ge 1 ] && [ "$myid" -le 255 ] && return ;;
+  esac
+  echo "Invalid myid '$myid': it has to be a number from 1 to 255. Nothing was changed" >&2
+  exit 1
+}
+
 initialize() {
   local data_dir data_log_dir
   if [ ! -e "$ZOOCFG" ]; then
@@ -90,4 +101,5 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+check_myid
 initialize

@@ -32,6 +32,14 @@ done
 
 version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' "$repository/Cargo.toml")
 architecture=$(uname -m)
+needed=(tar gzip sha256sum strip dpkg dpkg-deb)
+[[ -n $binary ]] || needed+=(cargo cc)
+[[ -n ${SOURCE_DATE_EPOCH:-} ]] || needed+=(git)
+# Before anything is compiled for minutes.
+for tool in "${needed[@]}"; do
+  command -v "$tool" >/dev/null || fail "there is no $tool here. docs/install.md says what is needed"
+done
+debian_architecture=$(dpkg --print-architecture) || fail "dpkg does not say what architecture this is"
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$repository" log -1 --format=%ct)} ||
   fail "there is no commit to take the time from: set SOURCE_DATE_EPOCH"
 export SOURCE_DATE_EPOCH
@@ -39,7 +47,7 @@ export SOURCE_DATE_EPOCH
 build_binary() {
   local built=$repository/target/dist-build flags
   flags="--remap-path-prefix=$repository=/zoorum --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-  RUSTFLAGS=$flags cargo build --release --locked --package zoorum \
+  RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }$flags" cargo build --release --locked --package zoorum \
     --manifest-path "$repository/Cargo.toml" --target-dir "$built"
   binary=$built/release/zoorum
 }
@@ -91,13 +99,13 @@ debian_package() {
   settle "$tree"
   chmod 755 "$tree"/DEBIAN/{postinst,prerm,postrm}
   installed_size=$(du --summarize --apparent-size --block-size=1024 --exclude=DEBIAN "$tree" | cut -f 1)
-  sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$(dpkg --print-architecture)/" \
+  sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$debian_architecture/" \
     -e "s/@INSTALLED_SIZE@/$installed_size/" "$repository/deploy/debian/control" >"$tree/DEBIAN/control"
   (cd "$tree" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort --zero-terminated |
     xargs --null md5sum >DEBIAN/md5sums)
   touch --date "@$SOURCE_DATE_EPOCH" "$tree"/DEBIAN/{control,md5sums} "$tree/DEBIAN"
   dpkg-deb --root-owner-group -Zgzip --build "$tree" \
-    "$output/zoorum_${version}_$(dpkg --print-architecture).deb" >/dev/null
+    "$output/zoorum_${version}_$debian_architecture.deb" >/dev/null
 }
 
 # Paths are those of the image that operators know, so what mounts a volume or calls a script there goes on.

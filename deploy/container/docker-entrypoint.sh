@@ -9,6 +9,12 @@
 # and the variables below. The server takes this process's place, so it gets the signals.
 set -euo pipefail
 
+# fail MESSAGE: what is wrong, and what to do.
+fail() {
+  echo "docker-entrypoint.sh: $*" >&2
+  exit 2
+}
+
 # Root only hands over the directories.
 if [[ $(id -u) = 0 ]]; then
   chown -R zookeeper:zookeeper "$ZOO_DATA_DIR" "$ZOO_DATA_LOG_DIR" "$ZOO_LOG_DIR" "$ZOO_CONF_DIR"
@@ -38,12 +44,28 @@ configuration() {
   done
 }
 
+# writable DIRECTORY: makes it if it is missing. The commands that write there would say less of what is wrong.
+writable() {
+  local existing=$1 owner
+  while [[ ! -e $existing ]]; do
+    existing=$(dirname "$existing")
+  done
+  if [[ ! -w $existing || ! -x $existing ]]; then
+    owner=$(stat --format=%U:%G "$existing")
+    fail "user $(id -u):$(id -g) cannot write to $existing, which belongs to $owner. Give it away" \
+      "(chown $(id -u):$(id -g)), or start the container as root (--user 0:0): it does that, and steps down"
+  fi
+  mkdir -p "$1"
+}
+
 # With a read-only root and no volume for the configuration, it lies among the data. There it outlives the container,
 # so it is written anew each time: it says what the environment says.
 write_configuration() {
   if [[ -e $ZOO_CONF_DIR/zoo.cfg ]]; then
     return
   fi
+  writable "$ZOO_DATA_DIR"
+  writable "$ZOO_DATA_LOG_DIR"
   if [[ ! -w $ZOO_CONF_DIR ]]; then
     export ZOOCFGDIR=$ZOO_DATA_DIR/conf
     mkdir -p "$ZOOCFGDIR"
@@ -62,19 +84,24 @@ write_number() {
     name=${HOSTNAME%%.*}
     ordinal=${name##*-}
     if [[ ! $ordinal =~ ^[0-9]+$ ]]; then
-      echo "ZOO_MY_ID_OFFSET is set, and the host's name $HOSTNAME has no number at its end. Set ZOO_MY_ID instead." >&2
-      exit 2
+      fail "ZOO_MY_ID_OFFSET is set, and the host's name $HOSTNAME has no number at its end. Set ZOO_MY_ID instead"
     fi
-    number=$((ordinal + ZOO_MY_ID_OFFSET))
+    if [[ ! $ZOO_MY_ID_OFFSET =~ ^[0-9]+$ ]]; then
+      fail "ZOO_MY_ID_OFFSET is '$ZOO_MY_ID_OFFSET', and has to be a number"
+    fi
+    number=$((10#$ordinal + 10#$ZOO_MY_ID_OFFSET))
   fi
   if [[ ! -e $ZOO_DATA_DIR/myid ]]; then
+    if [[ ! $number =~ ^[0-9]{1,3}$ ]] || ((10#$number < 1 || 10#$number > 255)); then
+      fail "this server's number (ZOO_MY_ID, ZOO_MY_ID_OFFSET) is '$number', and has to be from 1 to 255"
+    fi
+    writable "$ZOO_DATA_DIR"
     echo "$number" >"$ZOO_DATA_DIR/myid"
     return
   fi
   found=$(<"$ZOO_DATA_DIR/myid")
   if [[ -n ${ZOO_MY_ID_OFFSET:-} && $found != "$number" ]]; then
-    echo "The data in $ZOO_DATA_DIR is server $found's, and this is to be server $number. Mount its own volume." >&2
-    exit 2
+    fail "the data in $ZOO_DATA_DIR is server $found's, and this is to be server $number. Mount its own volume"
   fi
 }
 

@@ -220,6 +220,65 @@ fn what_is_no_backup_and_a_directory_that_will_not_do_are_refused_and_left_alone
     assert!(server.client().exists("/app", false).is_ok());
 }
 
+#[test]
+fn a_directory_that_a_java_server_uses_is_refused_and_left_alone() {
+    let source = Server::start(Kind::Zoorum, Setup::new());
+    source.client().create("/app", b"", 0).expect("created");
+    let place = directory();
+    let [into, logs] = ["backup", "logs"].map(|name| place.path().join(name));
+    succeed(&["backup", text(&source.directory().join("data")), text(&into)]);
+    let setup = Setup::new().config("dataLogDir", text(&logs));
+    let mut server = Server::start(Kind::Original, setup);
+    let data = server.directory().join("data");
+    let refuse = |words: &[&str], says: &str| {
+        let (code, why) = fail(words);
+        assert!(code == DATA_DIR && why.contains("process ") && why.contains(says), "{why}");
+    };
+    // It has no file open yet, but a configuration; and so much for the directory of its logs.
+    let before = listing(&data);
+    refuse(&["restore", "--replace", text(&into), text(&data)], "is a server of it");
+    refuse(&["restore", text(&into), text(&logs)], "is a server of it");
+    let mut client = server.client();
+    client.create("/app", b"", 0).expect("created");
+    let other = place.path().join("other");
+    let words = ["restore", "--replace", "--data-log-dir", text(&logs), text(&into), text(&other)];
+    refuse(&words, "version-2/log.1 open");
+    refuse(&["restore", "--dry-run", text(&into), text(&logs)], "version-2/log.1 open");
+    let (code, why) = fail(&["restore", "--from-log-dir", text(&logs), text(&data), text(&other)]);
+    assert!(code == Some(1) && why.contains("make a backup, which copes with that"), "{why}");
+    assert_eq!(listing(&data), before, "nothing is changed");
+    assert!(!other.exists());
+    assert!(client.create("/app/more", b"", 0).is_ok(), "the server goes on");
+    drop(client);
+    server.kill();
+    let why = fail(&["restore", text(&into), text(&data)]).1;
+    assert!(why.contains("--replace"), "whoever is gone is no hindrance: {why}");
+}
+
+#[test]
+fn a_backup_is_never_restored_into_itself() {
+    let source = Server::start(Kind::Zoorum, Setup::new());
+    source.client().create("/app", b"", 0).expect("created");
+    let place = directory();
+    let into = place.path().join("backup");
+    succeed(&["backup", text(&source.directory().join("data")), text(&into)]);
+    let before = listing(place.path());
+    let within = into.join("data");
+    let snapshot = into.join("snapshot.0");
+    let dotted = place.path().join("missing/../backup/./data");
+    for target in [&into, &within, &dotted] {
+        let (code, why) = fail(&["restore", "--replace", text(&into), text(target)]);
+        assert!(code == DATA_DIR && why.contains("is a backup, or lies in one"), "{why}");
+    }
+    let (code, why) = fail(&["restore", text(&snapshot), text(&into)]);
+    assert!(code == DATA_DIR && why.contains("is a backup"), "{why}");
+    let (code, why) = fail(&["restore", text(&into), text(place.path())]);
+    assert!(code == DATA_DIR && why.contains("lies in it"), "{why}");
+    assert_eq!(listing(place.path()), before, "nothing is changed");
+    let (code, why) = fail(&["restore", text(&place.path().join("absent")), text(&within)]);
+    assert!(code == Some(1) && why.contains("absent: there is no such file or directory"), "{why}");
+}
+
 /// Kills come at any moment: none of them leaves a directory that a server would take for whole.
 #[test]
 fn a_restore_that_is_killed_leaves_nothing_or_all_of_it() {

@@ -14,12 +14,13 @@ const LETTERS: [(char, Permissions); 5] = [
     ('a', Permissions::ADMIN),
 ];
 
-/// Reads a list. An entry that is none spoils all of it: the original leaves such entries out, and goes on.
+/// Reads a list, which may end in a comma. An entry that is none spoils all of it: the original leaves such entries
+/// out, and goes on.
 ///
 /// # Errors
 /// What is wrong with the first entry that is none.
 pub(crate) fn parse(text: &str) -> Result<Vec<Acl<'static>>, Fault> {
-    text.split(',').map(entry).collect()
+    text.trim_end_matches(',').split(',').map(entry).collect()
 }
 
 fn entry(text: &str) -> Result<Acl<'static>, Fault> {
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn entries_are_read_up_to_the_last_colon() {
-        let acl = parse("digest:ann:x=:cdrwa,world:anyone:r").expect("a list");
+        let acl = parse("digest:ann:x=:cdrwa,world:anyone:r,").expect("a list");
         assert_eq!((acl[0].id.as_ref(), acl[0].perms), ("ann:x=", Permissions::ALL));
         assert_eq!(acl[1], Acl::world(Permissions::READ));
         assert_eq!(lines(&acl[1]), "'world,'anyone\n: r");

@@ -1,7 +1,9 @@
 //! Data for people: JSON, text, or bytes.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::{Value, json};
 
 /// Bytes of a row of a dump.
@@ -65,9 +67,17 @@ pub(crate) fn base64(data: &[u8]) -> String {
     STANDARD.encode(data)
 }
 
+/// Reads base64 as Java does: signs that only fill up may be left out, and bits, too many by then, are not looked at.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// Of standard base64; nothing if it is none.
 pub(crate) fn of_base64(text: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(text).ok()
+    LENIENT.decode(text).ok()
 }
 
 /// Rows of sixteen bytes, in hex and as ASCII, in a frame.
@@ -109,6 +119,16 @@ mod tests {
         assert_eq!(preview(b"\x00\x1f"), "00 1f");
         let long = preview(&[b'x'; 100]);
         assert!(long.starts_with("xxxx") && long.ends_with("… (100 bytes)"), "{long}");
+    }
+
+    #[test]
+    fn base64_is_read_as_java_reads_it() {
+        for (text, bytes) in [("aGk=", "hi"), ("aGk", "hi"), ("aGl", "hi"), ("aG==", "h"), ("", "")] {
+            assert_eq!(of_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+        }
+        for text in ["a", "aGk==", "aGk=aa", "*"] {
+            assert_eq!(of_base64(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! What a session tells by itself: its states, and the watches that commands leave.
 //!
 //! All are polled by whoever waits for a reply, and before it, so an event is heard no later than the reply behind it.
-//! **Who hears.** All watches of `get -w`, `ls -w`, `stat -w` and `config -w` belong to one watcher, as in the
-//! original: it is told of a change once, however many of its watches the change fires. Each `addWatch` is a watcher
-//! of its own, and every watcher hears of the session's states.
+//! **Who hears.** All watches belong to one watcher, as in the original: it is told of a change once, however many of
+//! its watches the change fires.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::pin::Pin;
 
@@ -18,8 +17,8 @@ use zoorum_client::{
 /// What is heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// The session stands elsewhere; so many watchers are told.
-    State(SessionState, usize),
+    /// The session stands elsewhere.
+    State(SessionState),
     /// A znode changed.
     Changed(WatchedEvent),
 }
@@ -47,8 +46,16 @@ pub(crate) struct Events {
     listening: FuturesUnordered<Listening>,
     registered: BTreeMap<Id, Registered>,
     next: Id,
-    /// The one watcher's last event, and the first of the watches that were set after it.
-    last: Option<(WatchedEvent, Id)>,
+    last: Option<Last>,
+}
+
+/// What the watcher was told last.
+struct Last {
+    event: WatchedEvent,
+    /// The watches that it has fired.
+    fired: BTreeSet<Id>,
+    /// The first of the watches that were set after it.
+    horizon: Id,
 }
 
 impl Events {
@@ -64,7 +71,7 @@ impl Events {
         }
     }
 
-    /// The one watcher waits for a change.
+    /// Waits for a change.
     pub(crate) fn watch_once(&mut self, kind: WatchKind, path: &str, watch: OneWatch) {
         let id = self.next;
         let heard = async move { Heard::Once(id, watch.await.ok()) };
@@ -73,7 +80,7 @@ impl Events {
         self.listening.push(Box::pin(listening));
     }
 
-    /// A watcher waits for all changes.
+    /// Waits for all changes.
     pub(crate) fn watch_on(&mut self, kind: WatchKind, path: &str, watch: Watch) {
         let id = self.next;
         let (listening, abort) = abortable(next_change(id, watch));
@@ -91,14 +98,6 @@ impl Events {
         let there =
             |kind: &&WatchKind| self.registered.values().any(|one| one.path == path && one.kind == **kind);
         kinds.iter().filter(there).copied().collect()
-    }
-
-    /// How many watchers have watches of some kinds on a path.
-    pub(crate) fn watchers_on(&self, path: &str, kinds: &[WatchKind]) -> usize {
-        let on = |one: &&Registered| one.path == path && kinds.contains(&one.kind);
-        let lasting = self.registered.values().filter(on).filter(|one| one.kind.is_persistent()).count();
-        let has_once = self.registered.values().filter(on).any(|one| !one.kind.is_persistent());
-        lasting + usize::from(has_once)
     }
 
     /// Forgets all watches of a kind on a path.
@@ -123,7 +122,7 @@ impl Events {
                     Some(state) => {
                         let is_new = std::mem::replace(&mut self.state, state) != state;
                         if is_new {
-                            return Told::State(state, self.watchers());
+                            return Told::State(state);
                         }
                     }
                     None => self.states = None,
@@ -139,11 +138,6 @@ impl Events {
         }
     }
 
-    /// The one watcher, and those of `addWatch`.
-    fn watchers(&self) -> usize {
-        1 + self.registered.values().filter(|one| one.kind.is_persistent()).count()
-    }
-
     fn on_heard(&mut self, heard: Heard) -> Option<WatchedEvent> {
         match heard {
             Heard::Lasting(id, change, watch) => {
@@ -157,8 +151,8 @@ impl Events {
                     self.listening.push(Box::pin(listening));
                 }
                 match change {
-                    Change::Event(event) => Some(event),
-                    // The original does not tell, and its watchers do not ask.
+                    Change::Event(event) => self.on_fired(id, event),
+                    // The original does not tell, and its watcher does not ask.
                     Change::Missed => None,
                 }
             }
@@ -169,12 +163,17 @@ impl Events {
         }
     }
 
-    /// Several watches that one change fires are one event, to the one watcher that has them all.
+    /// Several watches that one change fires are one event. One that a watch fires again is another one.
     fn on_fired(&mut self, id: Id, event: WatchedEvent) -> Option<WatchedEvent> {
-        if self.last.as_ref().is_some_and(|(last, horizon)| *last == event && id < *horizon) {
+        if let Some(last) = &mut self.last
+            && last.event == event
+            && id < last.horizon
+            && last.fired.insert(id)
+        {
             return None;
         }
-        self.last = Some((event.clone(), self.next));
+        let fired = BTreeSet::from([id]);
+        self.last = Some(Last { event: event.clone(), fired, horizon: self.next });
         Some(event)
     }
 }

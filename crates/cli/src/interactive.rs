@@ -6,13 +6,15 @@ mod completion;
 mod typing;
 
 use crate::out::Format;
-use crate::shell::{INTERRUPTED, Shell};
+use crate::shell::Shell;
+use crate::signals::Signal;
 
 use typing::{Typed, Typing};
 
 /// Runs what is typed until `quit`, or the end of the input.
 pub(crate) async fn run(shell: &mut Shell) {
     shell.is_interactive = true;
+    shell.signals();
     if shell.out.format == Format::Text {
         shell.out.line("Welcome to ZooKeeper!");
         shell.out.line("JLine support is enabled");
@@ -26,7 +28,7 @@ pub(crate) async fn run(shell: &mut Shell) {
         match typed {
             Typed::Line(line) => shell.type_line(&line).await,
             Typed::End => return,
-            Typed::Interrupted => std::process::exit(INTERRUPTED.into()),
+            Typed::Interrupted => std::process::exit(Signal::Interrupt.code().into()),
             Typed::Broken(reason) => {
                 shell.out.complain(&format!("zoorum: cannot read what is typed: {reason}"));
                 return;

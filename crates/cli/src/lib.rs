@@ -6,6 +6,7 @@
 //! table        every command, with its help          commands/  what they do
 //! shell        session, history, exit code           events     watches, heard in the order of replies
 //! interactive  prompt, editing, completion           out        what is printed where, as text or JSON
+//! signals      Ctrl-C, heard by whoever heeds it     reads      a lost connection does not end them
 //! ```
 //!
 //! **Promise.** For each command of the original's shell, the same output on the same streams and the same exit code,
@@ -23,7 +24,9 @@ mod line;
 mod options;
 mod out;
 mod paths;
+mod reads;
 mod shell;
+mod signals;
 mod stat;
 mod table;
 mod walk;

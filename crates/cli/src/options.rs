@@ -32,9 +32,16 @@ pub(crate) struct Parsed {
     /// The arguments behind the command's name.
     pub(crate) arguments: Vec<String>,
     options: Vec<(&'static str, Option<String>)>,
+    /// That these words are a form which is given up.
+    pub(crate) hint: Option<&'static str>,
 }
 
 impl Parsed {
+    /// All words are arguments.
+    pub(crate) fn of_arguments(words: &[String]) -> Self {
+        Self { arguments: words.to_vec(), ..Self::default() }
+    }
+
     /// Whether an option is given.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.options.iter().any(|(given, _)| *given == name)
@@ -128,7 +135,9 @@ impl Parser {
         }
         match word.strip_prefix('-') {
             None | Some("") => self.parsed.arguments.push(word.to_owned()),
-            Some(name) => self.hyphened(name.strip_prefix('-').unwrap_or(name), word)?,
+            // No option has a long name.
+            Some(name) if name.starts_with('-') => return Err(unrecognized(word)),
+            Some(name) => self.hyphened(name, word)?,
         }
         Ok(())
     }
@@ -257,6 +266,7 @@ mod tests {
         let rows = [
             ("-z /a", "UnrecognizedOptionException: Unrecognized option: -z"),
             ("-sz /a", "UnrecognizedOptionException: Unrecognized option: -sz"),
+            ("--s /a", "UnrecognizedOptionException: Unrecognized option: --s"),
             ("/a -v", "MissingArgumentException: Missing argument for option: v"),
             ("-v -s /a", "MissingArgumentException: Missing argument for option: v"),
         ];

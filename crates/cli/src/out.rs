@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Mutex;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,15 @@ const NOBODY_READS: i32 = 141;
 /// Standard output and error.
 pub(crate) struct Out {
     pub(crate) format: Format,
+    /// Whether stdout is where a command's data goes, and nothing else.
+    pub(crate) is_stdout_taken: bool,
     /// Set while somebody is typing.
     above: Mutex<Option<Above>>,
 }
 
 impl Out {
     pub(crate) fn new() -> Self {
-        Self { format: Format::Text, above: Mutex::new(None) }
+        Self { format: Format::Text, is_stdout_taken: false, above: Mutex::new(None) }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -57,6 +59,22 @@ impl Out {
         self.raw(&format!("{text}\n"));
     }
 
+    /// A line on stdout that is no answer: of the session, say. It is on stderr where stdout is taken.
+    pub(crate) fn aside(&self, text: &str) {
+        match self.is_stdout_taken {
+            true => self.complain(text),
+            false => self.line(text),
+        }
+    }
+
+    /// A line on stderr that spoils nothing.
+    pub(crate) fn warn(&self, text: &str) {
+        match self.format {
+            Format::Text => self.complain(text),
+            Format::Json => self.complain(&json!({ "warning": text }).to_string()),
+        }
+    }
+
     /// Text on stdout, as it is.
     pub(crate) fn raw(&self, text: &str) {
         let mut stdout = io::stdout().lock();
@@ -75,7 +93,7 @@ impl Out {
     pub(crate) fn event(&self, text: &str) {
         match &mut *self.above.lock().expect("nobody panics with it") {
             Some(print) => print(&format!("{text}\n")),
-            None => self.line(text),
+            None => self.aside(text),
         }
     }
 

@@ -7,22 +7,24 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
+use zoorum_client::session::ConnectString;
 use zoorum_client::{Client, SessionState};
 
+use crate::commands::transfer;
 use crate::events::{self, Events, Told};
 use crate::fault::{FAILED, Fault, NOT_FOUND};
 use crate::interactive;
 use crate::invocation::Invocation;
 use crate::line;
+use crate::options::Parsed;
 use crate::out::{Format, Out};
-use crate::table::{self, Running};
+use crate::signals::{Held, Signal, Signals};
+use crate::table::{self, Command, Running};
 
 /// How long the end of a session may take to be told after it has ended.
 const LAST_EVENT: Duration = Duration::from_secs(1);
 /// Replies that are larger break the connection.
 const REPLY_BYTES_MAX: usize = 64 << 20;
-/// The exit code of a shell that Ctrl-C ends.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A session that whoever completes paths can use, too.
 pub(crate) type SharedClient = Arc<Mutex<Option<Client>>>;
@@ -33,6 +35,8 @@ pub(crate) struct Shell {
     pub(crate) out: Out,
     pub(crate) events: Option<Events>,
     client: SharedClient,
+    /// Once somebody had to hold them.
+    signals: Option<Signals>,
     /// Of the present session.
     pub(crate) servers: String,
     pub(crate) history: BTreeMap<usize, String>,
@@ -54,6 +58,7 @@ impl Shell {
             out,
             events: None,
             client: Arc::default(),
+            signals: None,
             history: BTreeMap::new(),
             number: 0,
             prints_watches: true,
@@ -65,8 +70,9 @@ impl Shell {
 
     /// Connects, and runs the one command or all that are typed. Returns the exit code.
     pub(crate) async fn run(&mut self) -> u8 {
+        self.out.is_stdout_taken = transfer::takes_stdout(&self.invocation.command);
         if self.out.format == Format::Text {
-            self.out.line(&format!("Connecting to {}", self.servers));
+            self.out.aside(&format!("Connecting to {}", self.servers));
         }
         let servers = self.servers.clone();
         let connected = match self.connect(&servers).await {
@@ -122,7 +128,7 @@ impl Shell {
         while let Some(events) = &mut self.events
             && let Ok(told) = tokio::time::timeout(LAST_EVENT, events.next()).await
         {
-            let is_over = matches!(told, Told::State(state, _) if state.is_final());
+            let is_over = matches!(told, Told::State(state) if state.is_final());
             self.tell(&told);
             if is_over {
                 break;
@@ -143,6 +149,11 @@ impl Shell {
     /// The session.
     pub(crate) fn client(&self) -> Client {
         self.shared().clone().expect("commands that need a session run after one has begun")
+    }
+
+    /// The znode below which all paths are; nothing if that is the root of the tree.
+    pub(crate) fn chroot(&self) -> String {
+        self.servers.parse().map_or_else(|_| String::new(), |servers: ConnectString| servers.chroot)
     }
 
     /// Where the session stands, as the original names it.
@@ -169,7 +180,6 @@ impl Shell {
                 biased;
                 told = events.next() => self.tell(&told),
                 settled = &mut future => break settled,
-                Ok(()) = tokio::signal::ctrl_c(), if self.is_interactive => std::process::exit(INTERRUPTED.into()),
             }
         };
         while let Some(told) = self.events.as_mut().and_then(|events| events.next().now_or_never()) {
@@ -178,13 +188,22 @@ impl Shell {
         settled
     }
 
-    /// Waits for something until Ctrl-C, which then ends the waiting and not the shell.
-    pub(crate) async fn until_interrupted<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
+    /// Begins to hear signals, if that has not been done.
+    pub(crate) fn signals(&mut self) -> &Signals {
+        self.signals.get_or_insert_with(Signals::listen)
+    }
+
+    /// Waits for something, but no longer than until a signal that is held.
+    pub(crate) async fn until_signal<T>(
+        &mut self,
+        held: &Held,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Signal> {
         let interruptible = async {
             tokio::select! {
                 biased;
-                settled = future => Some(settled),
-                Ok(()) = tokio::signal::ctrl_c() => None,
+                signal = held.wait() => Err(signal),
+                settled = future => Ok(settled),
             }
         };
         self.settle(interruptible).await
@@ -204,11 +223,9 @@ impl Shell {
             return;
         }
         match (told, self.out.format) {
-            (Told::State(state, watchers), Format::Text) => {
-                (0..*watchers).for_each(|_| self.tell_line(&events::state_line(*state)));
-            }
+            (Told::State(state), Format::Text) => self.tell_line(&events::state_line(*state)),
             // A script asks for answers, and is told of the session only where a command fails.
-            (Told::State(..), Format::Json) => {}
+            (Told::State(_), Format::Json) => {}
             (Told::Changed(event), Format::Text) => self.tell_line(&events::change_line(event)),
             (Told::Changed(event), Format::Json) => self.out.event(
                 &json!({ "event": events::kind_name(event.kind), "path": event.path, "zxid": event.zxid.to_string() })
@@ -243,12 +260,14 @@ impl Shell {
             Ok(()) => 0,
             Err(fault) => {
                 self.report(&fault);
+                self.quits |= fault.code == Signal::Terminate.code();
                 fault.code
             }
         };
     }
 
-    fn report(&self, fault: &Fault) {
+    /// Says what is wrong.
+    pub(crate) fn report(&self, fault: &Fault) {
         match self.out.format {
             Format::Text => self.out.complain(&fault.message),
             Format::Json => {
@@ -269,7 +288,7 @@ impl Shell {
                 return Err(Fault { message, code: NOT_FOUND });
             };
             if command.is_shells_own {
-                let parsed = command.parse(&words[1..])?;
+                let parsed = self.parse(command, &words[1..])?;
                 (command.run)(self, parsed).await?;
             }
             let says_more = !command.is_shells_own || !table::BEYOND.contains(&command.name);
@@ -279,9 +298,17 @@ impl Shell {
             if command.is_shells_own {
                 return Ok(());
             }
-            let parsed = command.parse(&words[1..])?;
+            let parsed = self.parse(command, &words[1..])?;
             (command.run)(self, parsed).await
         })
+    }
+
+    fn parse(&self, command: &Command, words: &[String]) -> Result<Parsed, Fault> {
+        let parsed = command.parse(words)?;
+        if let Some(hint) = parsed.hint {
+            self.out.warn(hint);
+        }
+        Ok(parsed)
     }
 
     /// At a prompt, the original says so on stdout, and takes it for a success.

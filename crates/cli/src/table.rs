@@ -25,11 +25,23 @@ pub(crate) struct Command {
     choice: Choice,
     /// Arguments that it cannot do without.
     arguments_min: usize,
+    /// Arguments that it can do with; of most commands the original passes over the others.
+    arguments_max: usize,
+    /// Whether its words are arguments whatever they look like.
+    takes_any_words: bool,
+    old_form: Option<OldForm>,
     /// Whether options are described below the usage.
     describes_options: bool,
     /// Whether it is one of those that the original's shell itself has, which work without a session.
     pub(crate) is_shells_own: bool,
     pub(crate) run: for<'a> fn(&'a mut Shell, Parsed) -> Running<'a>,
+}
+
+/// A form that the original has given up: one argument more.
+struct OldForm {
+    hint: &'static str,
+    /// What the original reads in place of the second word, even where the argument too many is another one.
+    second_word: Option<&'static str>,
 }
 
 /// Those that the original does not have.
@@ -46,11 +58,28 @@ impl Command {
     /// # Errors
     /// With the original's message: what is wrong with the options, or the usage.
     pub(crate) fn parse(&self, words: &[String]) -> Result<Parsed, Fault> {
-        let parsed = parse(self.options, self.choice, words)?;
-        match parsed.arguments.len() < self.arguments_min {
-            true => Err(Fault::new(self.usage())),
-            false => Ok(parsed),
+        let parsed = match self.takes_any_words {
+            true => Parsed::of_arguments(words),
+            false => self.parse_options(words)?,
+        };
+        match (self.arguments_min..=self.arguments_max).contains(&parsed.arguments.len()) {
+            true => Ok(parsed),
+            false => Err(Fault::new(self.usage())),
         }
+    }
+
+    fn parse_options(&self, words: &[String]) -> Result<Parsed, Fault> {
+        let mut parsed = parse(self.options, self.choice, words)?;
+        let Some(old) = self.old_form.as_ref().filter(|_| parsed.arguments.len() > 1) else {
+            return Ok(parsed);
+        };
+        if let Some(second) = old.second_word {
+            let mut words = words.to_vec();
+            second.clone_into(&mut words[1]);
+            parsed = parse(self.options, self.choice, &words)?;
+        }
+        parsed.hint = Some(old.hint);
+        Ok(parsed)
     }
 
     /// `name usage`, and the options if the original describes them.
@@ -122,6 +151,27 @@ mod tests {
     fn commands_stand_in_the_order_of_their_names() {
         assert!(COMMANDS.is_sorted_by(|a, b| a.name < b.name));
         assert!(BEYOND.iter().all(|name| find(name).is_some()));
+    }
+
+    #[test]
+    fn words_are_read_as_the_original_reads_them() {
+        let arguments = |line: &str| {
+            let words = crate::line::words(line);
+            let parsed = find(&words[0]).expect("there is one").parse(&words[1..]);
+            parsed.map(|parsed| (parsed.arguments.join(" "), parsed.has("w"), parsed.hint.is_some()))
+        };
+        let rows = [
+            ("get /a", ("/a", false, false)),
+            ("get /a watch", ("/a", true, true)),
+            ("get -s /a watch", ("watch", true, true)),
+            ("delete /a 3", ("/a 3", false, true)),
+            ("redo -1", ("-1", false, false)),
+            ("whoami -x", ("-x", false, false)),
+        ];
+        for (line, (expected, watches, is_old)) in rows {
+            assert_eq!(arguments(line), Ok((expected.to_owned(), watches, is_old)), "{line}");
+        }
+        assert_eq!(arguments("version foo"), Err(Fault::new("version ")));
     }
 
     #[test]

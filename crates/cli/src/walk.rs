@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use zoorum_client::{Children, Client, Error, ErrorCode, OneWatch, Reply, Stat};
+use zoorum_client::{Children, Client, Error, ErrorCode, OneWatch, Reply, SessionId, Stat};
 
 use crate::paths;
+use crate::reads::answered;
 
 /// Znodes whose children are asked for ahead.
 const AHEAD: usize = 32;
@@ -20,11 +21,24 @@ pub(crate) struct Visit {
     pub(crate) depth: usize,
     /// Whether no sibling follows.
     pub(crate) is_last: bool,
-    pub(crate) stat: Stat,
-    /// In order of their names.
+    /// Nothing, if it may not be read.
+    pub(crate) stat: Option<Stat>,
+    /// In order of their names; none, if it may not be read.
     pub(crate) children: Vec<String>,
     /// If the walk leaves watches.
     pub(crate) watch: Option<OneWatch>,
+}
+
+impl Visit {
+    /// Whether it may be read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.stat.is_some()
+    }
+
+    /// The session that it belongs to, if it does and that may be read.
+    pub(crate) fn ephemeral_owner(&self) -> Option<SessionId> {
+        self.stat.map(|stat| stat.ephemeral_owner).filter(|&owner| owner != SessionId::NONE)
+    }
 }
 
 type Asked = Reply<(Children, Option<OneWatch>)>;
@@ -50,6 +64,7 @@ impl Waiting {
 pub(crate) struct Walk {
     client: Client,
     watches: bool,
+    passes_unreadable: bool,
     depth_max: usize,
     stack: Vec<Waiting>,
 }
@@ -59,12 +74,24 @@ impl Walk {
     pub(crate) fn new(client: &Client, root: &str) -> Self {
         let first =
             Waiting { parent: "".into(), name: root.to_owned(), depth: 0, is_last: true, asked: None };
-        Self { client: client.clone(), watches: false, depth_max: usize::MAX, stack: vec![first] }
+        Self {
+            client: client.clone(),
+            watches: false,
+            passes_unreadable: false,
+            depth_max: usize::MAX,
+            stack: vec![first],
+        }
     }
 
     /// Leaves a watch on the children of each znode.
     pub(crate) fn watching(mut self, watches: bool) -> Self {
         self.watches = watches;
+        self
+    }
+
+    /// Goes past what may not be read, but for the first znode.
+    pub(crate) fn past_unreadable(mut self) -> Self {
+        self.passes_unreadable = true;
         self
     }
 
@@ -82,17 +109,19 @@ impl Walk {
             let path = waiting.path();
             let (depth, is_last) = (waiting.depth, waiting.is_last);
             let asked = waiting.asked.unwrap_or_else(|| self.ask(&path));
-            match asked.await {
-                Ok((Children { mut names, stat }, watch)) => {
-                    names.sort_unstable();
-                    if depth < self.depth_max {
-                        self.push(&path, depth + 1, &names);
-                    }
-                    return Some(Ok(Visit { path, depth, is_last, stat, children: names, watch }));
+            let (stat, mut names, watch) = match answered(asked, || self.ask(&path)).await {
+                Ok((Children { names, stat }, watch)) => (Some(stat), names, watch),
+                Err(error) if depth > 0 && error.is(ErrorCode::NoNode) => continue,
+                Err(error) if depth > 0 && error.is(ErrorCode::NoAuth) && self.passes_unreadable => {
+                    (None, Vec::new(), None)
                 }
-                Err(error) if depth > 0 && error.is(ErrorCode::NoNode) => {}
                 Err(error) => return Some(Err(error)),
+            };
+            names.sort_unstable();
+            if depth < self.depth_max {
+                self.push(&path, depth + 1, &names);
             }
+            return Some(Ok(Visit { path, depth, is_last, stat, children: names, watch }));
         }
     }
 

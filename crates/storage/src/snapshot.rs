@@ -29,8 +29,7 @@ use std::sync::Arc;
 
 use zoorum_proto::{DecodeError, Zxid};
 
-pub(crate) use read::looks_whole;
-pub use read::{Sink, SnapshotDigest, SnapshotSummary, read, verify};
+pub use read::{Sink, SnapshotDigest, SnapshotSummary, looks_whole, read, verify};
 pub use receive::{ReceiveError, Received, Receiving, StreamError};
 pub use send::{STREAM_END, SnapshotStream, stream_head};
 pub(crate) use write::{Pace, Target};

@@ -5,13 +5,16 @@ use std::ffi::OsString;
 /// Where all of them are.
 const PACKAGE: &str = "org.apache.zookeeper.";
 
-const CLASSES: [(&str, &[&str]); 9] = [
+const CLASSES: [(&str, &[&str]); 12] = [
+    ("Version", &["release"]),
+    ("ZooKeeperMain", &["cli"]),
     ("client.FourLetterWordMain", &["four-letter-word"]),
     ("server.PurgeTxnLog", &["purge"]),
     ("server.SnapshotComparer", &["snapshot", "compare"]),
     ("server.SnapshotFormatter", &["snapshot", "dump"]),
     ("server.SnapshotRecursiveSummary", &["snapshot", "summary"]),
     ("server.ZooKeeperServerMain", &["server"]),
+    ("server.auth.DigestAuthenticationProvider", &["digest"]),
     ("server.persistence.TxnLogToolkit", &["log", "dump"]),
     ("server.quorum.QuorumPeerMain", &["server"]),
     ("version.VersionInfoMain", &["version"]),
@@ -38,6 +41,9 @@ mod tests {
             ("zoorum server zoo.cfg", "zoorum server zoo.cfg"),
             ("zoorum org.apache.zookeeper.server.quorum.QuorumPeerMain zoo.cfg", "zoorum server zoo.cfg"),
             ("zoorum org.apache.zookeeper.server.persistence.TxnLogToolkit -d f", "zoorum log dump -d f"),
+            ("zoorum org.apache.zookeeper.ZooKeeperMain -server a:1 ls /", "zoorum cli -server a:1 ls /"),
+            ("zoorum org.apache.zookeeper.Version --short", "zoorum release --short"),
+            ("zoorum org.apache.zookeeper.server.auth.DigestAuthenticationProvider a:b", "zoorum digest a:b"),
             ("zoorum org.apache.zookeeper.Unknown", "zoorum org.apache.zookeeper.Unknown"),
             (
                 "zoorum server org.apache.zookeeper.server.PurgeTxnLog",

@@ -64,8 +64,23 @@ enum Command {
     /// Ask a server by one of its four-letter words.
     #[command(name = "four-letter-word")]
     FourLetterWord(word::WordArgs),
+    /// Print the id of each user:password, as ACLs of scheme digest and superDigest name it.
+    ///
+    /// The hash is SHA1, the server's unless DigestAuthenticationProvider.digestAlg says otherwise.
+    Digest {
+        /// Such as super:secret. Others can see it in the list of processes.
+        #[arg(value_name = "USER:PASSWORD", required = true)]
+        credentials: Vec<String>,
+    },
     /// Say which ZooKeeper this stands for.
     Version,
+    /// Say the version that servers tell, or a part of it.
+    #[command(disable_help_flag = true, hide = true)]
+    Release {
+        /// As Version takes them: [--full | --short | --revision].
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -81,6 +96,8 @@ fn main() -> ExitCode {
         Command::Cli(arguments) => zoorum_cli::run(arguments),
         Command::Purge { arguments } => zoorum_host::purge_command(&arguments),
         Command::FourLetterWord(arguments) => report(word::run(&arguments)),
+        Command::Digest { credentials } => zoorum_tools::digest(&credentials),
+        Command::Release { arguments } => zoorum_tools::release(&arguments),
         Command::Version => {
             println!("{}", zoorum_host::version::announcement());
             ExitCode::SUCCESS

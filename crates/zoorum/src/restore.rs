@@ -5,6 +5,7 @@
 
 mod source;
 mod target;
+mod users;
 
 use std::path::PathBuf;
 
@@ -47,9 +48,13 @@ pub(crate) struct RestoreArgs {
 /// Restores, or says what that would do.
 pub(crate) fn run(arguments: &RestoreArgs) -> anyhow::Result<()> {
     let RestoreArgs { from, into, zxid, time, dry_run, replace, data_log_dir, from_log_dir } = arguments;
+    if !from.exists() {
+        bail!("{}: there is no such file or directory to restore from", from.display());
+    }
+    let target = Target { into, data_log_dir: data_log_dir.as_deref(), replaces: *replace };
+    target.refuse_backup(from)?;
     let source = Source::open(from, from_log_dir.as_deref())?;
     // What would be refused in the end is refused before the reading, which may take long.
-    let target = Target { into, data_log_dir: data_log_dir.as_deref(), replaces: *replace };
     let claim = if *dry_run { target.try_out().map(|()| None)? } else { Some(target.claim()?) };
     let wanted = match time {
         Some(time) => Some(source.change_at(*time)?),

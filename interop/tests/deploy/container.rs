@@ -156,6 +156,27 @@ fn variables_become_a_configuration_once() {
 }
 
 #[test]
+fn a_number_that_no_server_can_have_is_refused_before_anything_is_written() {
+    for (variable, number) in [("ZOO_MY_ID", "abc"), ("ZOO_MY_ID", "256"), ("ZOO_MY_ID_OFFSET", "one")] {
+        let container = Container::new(&[(variable, number)], &[]);
+        let mut pod = container.start();
+        assert_eq!(pod.await_end().code(), Some(2), "{}", pod.output());
+        assert!(pod.output().contains(variable) && pod.output().contains("number"), "{}", pod.output());
+        assert!(!container.scratch.path().join("data/myid").exists());
+    }
+}
+
+#[test]
+fn a_volume_that_it_cannot_write_to_is_told_with_what_helps() {
+    let container = Container::new(&[], &[]);
+    chown(container.scratch.path().join("data"), Some(0), Some(0)).expect("taken back");
+    let mut pod = container.start();
+    assert_eq!(pod.await_end().code(), Some(2), "{}", pod.output());
+    let says = "user 1000:1000 cannot write to /data, which belongs to root:root";
+    assert!(pod.output().contains(says) && pod.output().contains("chown 1000:1000"), "{}", pod.output());
+}
+
+#[test]
 fn started_as_root_it_hands_its_directories_over_and_steps_down() {
     let mut container = Container::new(&[], &["/conf"]);
     container.spec.privileged = true;

@@ -1,8 +1,10 @@
 //! What Zoorum's shell has beyond the original's, and what becomes of it where something fails.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::Output;
+use std::os::unix::fs::symlink;
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -78,6 +80,7 @@ fn answers_come_as_json_for_programs() {
     let data = "{\"json\":{\"a\":[1,2]},\"text\":\"{\\\"a\\\": [1, 2]}\"}";
     assert_eq!(json(&["get", "/app/json"]), format!("{{\"data\":{data},\"path\":\"/app/json\"}}\n"));
     assert_eq!(json(&["create", "/app/new"]), "{\"created\":\"/app/new\"}\n");
+    assert_eq!(json(&["listquota", "/app"]), "{\"path\":\"/app\",\"quota\":null}\n");
     let complaint = complaint(server, &["--output", "json", "get", "/none"]);
     assert_eq!(complaint, "{\"code\":1,\"error\":\"Node does not exist: /none\"}\n");
 }
@@ -131,8 +134,131 @@ fn an_import_that_is_refused_leaves_nothing_behind() {
     assert_eq!(complaint(server, &["stat", "/x"]), "Node does not exist: /x\n");
 }
 
+/// The text of an export of so many znodes.
+pub(crate) fn export_of(znodes: usize) -> String {
+    let mut lines = vec!["{\"zoorum-export\":1,\"root\":\"/x\"}".to_owned(), znode("", "")];
+    lines.extend((1..znodes).map(|number| znode(&format!("/{number}"), "")));
+    lines.push(format!("{{\"end\":true,\"znodes\":{znodes}}}\n"));
+    lines.join("\n")
+}
+
 fn znode(path: &str, more: &str) -> String {
     format!("{{\"path\":\"{path}\",\"data\":null{more}}}")
+}
+
+/// Tells a shell to end, and waits until it does.
+fn terminated(shell: Child) -> (Option<i32>, String) {
+    let told = Command::new("kill").arg(shell.id().to_string()).status().expect("run kill");
+    assert!(told.success(), "it ended too early");
+    let output = shell.wait_with_output().expect("it ends");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn who_is_told_to_end_leaves_nothing_half_done() {
+    let (server, mut client) = scene();
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("export");
+    fs::write(&file, export_of(20_000)).expect("written");
+    let file = file.to_str().expect("a name");
+    let begin = |arguments: &[&str]| {
+        let mut command = Shell::Zoorum.command(&server.address().to_string());
+        command.args(arguments).spawn().expect("run the shell")
+    };
+
+    let shell = begin(&["import", file, "/many"]);
+    while client.exists("/many", false).is_err() {}
+    let told = "told to end\nWhat had been created is deleted again.\n";
+    assert_eq!(terminated(shell), (Some(143), told.to_owned()));
+    assert!(client.exists("/many", false).is_err(), "nothing is left");
+
+    said(server.address(), &["import", file, "/many"]);
+    let place = TempDir::new().expect("a directory");
+    let names = || fs::read_dir(place.path()).expect("it is there").count();
+    let shell = begin(&["export", "/many", place.path().join("again").to_str().expect("a name")]);
+    while names() == 0 {}
+    assert_eq!(terminated(shell), (Some(143), "told to end\n".to_owned()));
+    assert_eq!(names(), 0, "nor is a file");
+}
+
+#[test]
+fn an_import_whose_file_changes_under_it_leaves_nothing_behind() {
+    let (server, mut client) = scene();
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("export");
+    let text = export_of(20_000);
+    fs::write(&path, &text).expect("written");
+    let arguments = ["import", path.to_str().expect("a name"), "/many"];
+    let mut command = Shell::Zoorum.command(&server.address().to_string());
+    let shell = command.args(arguments).spawn().expect("run the shell");
+    while client.exists("/many", false).is_err() {}
+    let mut file = File::create(&path).expect("it is there");
+    file.write_all("no export\n".repeat(text.len() / 10).as_bytes()).expect("written");
+    let output = shell.wait_with_output().expect("it ends");
+    let reason = String::from_utf8_lossy(&output.stderr);
+    assert!(reason.ends_with("\nWhat had been created is deleted again.\n"), "{reason}");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(client.exists("/many", false).is_err(), "nothing is left");
+}
+
+#[test]
+fn a_large_znode_behind_small_ones_is_exported_and_imported() {
+    let (server, mut client) = scene();
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("large").to_str().expect("a name").to_owned();
+    client.create("/app/small", &[b'x'; 200_000], 0).expect("created");
+    client.create("/app/small/large", &[b'x'; 1_000_000], 0).expect("created");
+    said(server.address(), &["export", "/app", &file]);
+    said(server.address(), &["import", &file, "/copy"]);
+    let (data, _) = client.get_data("/copy/small/large", false).expect("it is there");
+    assert_eq!(data.expect("data").len(), 1_000_000);
+}
+
+#[test]
+fn an_export_replaces_files_only_and_has_standard_output_for_itself() {
+    let (server, _client) = scene();
+    let server = server.address();
+    let directory = TempDir::new().expect("a directory");
+    let name = |file: &str| directory.path().join(file).to_str().expect("a name").to_owned();
+    let [file, link, pipe, read] = ["file", "link", "pipe", "read"].map(name);
+    fs::write(&file, "old").expect("written");
+    symlink(&file, &link).expect("linked");
+    said(server, &["export", "/app", &link]);
+    let exported = fs::read_to_string(&file).expect("it is there");
+    assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("run mkfifo").success());
+    let mut cat = Command::new("cat").arg(&pipe).stdout(File::create(&read).expect("a file")).spawn();
+    said(server, &["export", "/app", &pipe]);
+    cat.as_mut().expect("run cat").wait().expect("it ends");
+    assert_eq!(fs::read_to_string(&read).expect("it is there"), exported);
+
+    let output = run(server, &["export", "/app", "-"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), exported);
+    fs::write(&read, &output.stdout).expect("written");
+    said(server, &["import", &read, "/copy"]);
+}
+
+#[test]
+fn what_may_not_be_read_is_noted_and_ends_an_export() {
+    let (server, _client) = scene();
+    let server = server.address();
+    said(server, &["setAcl", "/app/json", "world:anyone:cdwa"]);
+    let output = run(server, &["tree", "/app"]);
+    let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(out.ends_with("/app\n├── json  (may not be read)\n├── raw\n└── text\n"), "{out}");
+    let noted = "Insufficient permission : /app/json\n";
+    let summary = "Not all is shown: the data of 1 znodes, and what is below them, may not be read.\n";
+    assert_eq!((output.status.code(), err.as_ref()), (Some(1), format!("{noted}{summary}").as_str()));
+    let output = run(server, &["find", "-n", "te*", "/app"]);
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n/app/text\n"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("export");
+    let reason = complaint(server, &["export", "/app", file.to_str().expect("a name")]);
+    assert!(reason.starts_with(noted), "{reason}");
+    assert!(!file.exists());
 }
 
 #[test]

@@ -21,6 +21,11 @@ const COMMANDS: &[&[&str]] = &[
     &[""],
     &["-waitforconnection", "getAllChildrenNumber", "/"],
     &["quit"],
+    &["setquota", "-n", "5", "/"],
+    &["listquota", "/"],
+    &["delquota", "/"],
+    &["version", "x"],
+    &["redo", "-1"],
 ];
 
 /// What one command says, and how it ends.
@@ -80,6 +85,25 @@ fn single_commands_end_the_same_way() {
     });
     let differ = differ.into_inner().expect("nobody panicked with it");
     assert!(differ.is_empty(), "{} commands differ:\n{}", differ.len(), differ.join("\n"));
+}
+
+#[test]
+fn the_znode_of_a_chroot_is_deleted_the_same_way() {
+    let server = Server::start(Kind::Zoorum, setup());
+    let mut client = server.client();
+    let below = |shell: Shell, arguments: &[&str]| {
+        let output = shell.command(&format!("{}/app", server.address())).args(arguments).output();
+        let output = output.expect("run the shell");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for shell in [Shell::Original, Shell::Zoorum] {
+        client.create("/app", b"", 0).expect("created");
+        client.create("/app/child", b"", 0).expect("created");
+        let refused = (Some(1), "Arguments are not valid : /\n".to_owned());
+        assert_eq!(below(shell, &["delete", "/"]), refused, "{shell:?}");
+        assert_eq!(below(shell, &["deleteall", "/"]), (Some(0), String::new()), "{shell:?}");
+        assert!(client.exists("/app", false).is_err(), "{shell:?}");
+    }
 }
 
 #[test]

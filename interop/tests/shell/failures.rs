@@ -1,7 +1,9 @@
 //! Connections that are lost, sessions that end, and memory that does not suffice.
 
+use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 
@@ -45,6 +47,26 @@ fn server_that_hangs_up(session: i64, timeout: i32) -> SocketAddr {
     address
 }
 
+/// Stands between a client and a server, and hangs up once: when the server has said so much.
+fn proxy_that_hangs_up_once(server: SocketAddr, bytes: u64) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let pass = move |client: TcpStream, bytes: u64| -> io::Result<()> {
+        let upstream = TcpStream::connect(server)?;
+        let (mut asks, mut asked) = (client.try_clone()?, upstream.try_clone()?);
+        thread::spawn(move || io::copy(&mut asks, &mut asked));
+        io::copy(&mut (&upstream).take(bytes), &mut &client)?;
+        upstream.shutdown(Shutdown::Both).and(client.shutdown(Shutdown::Both))
+    };
+    thread::spawn(move || {
+        for (number, client) in listener.incoming().map_while(io::Result::ok).enumerate() {
+            let bytes = if number == 0 { bytes } else { u64::MAX };
+            thread::spawn(move || pass(client, bytes));
+        }
+    });
+    address
+}
+
 fn run(server: SocketAddr, arguments: &[&str]) -> (Output, String) {
     let output = Shell::Zoorum.command(&server.to_string()).args(arguments).output().expect("run the shell");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -63,6 +85,30 @@ fn a_connection_lost_in_the_middle_of_a_change_leaves_it_open_and_says_so() {
     // What changes nothing need not be looked for.
     let (output, said) = run(server_that_hangs_up(1, 4000), &["-timeout", "4000", "get", "/x"]);
     assert_eq!((output.status.code(), said.as_str()), (Some(1), "KeeperErrorCode = ConnectionLoss for /x\n"));
+}
+
+#[test]
+fn a_connection_lost_once_ends_no_walk() {
+    let server = Server::start(Kind::Zoorum, setup());
+    let mut client = server.client();
+    client.create("/wide", b"", 0).expect("created");
+    for number in 0..200 {
+        client.create(&format!("/wide/{number:03}"), &[b'x'; 500], 0).expect("created");
+    }
+    let directory = TempDir::new().expect("a directory");
+    let [direct, again] = ["direct", "again"].map(|name| directory.path().join(name));
+    let export = |server: SocketAddr, file: &Path| {
+        let (output, said) = run(server, &["export", "/wide", file.to_str().expect("a name")]);
+        assert!(output.status.success(), "{said}");
+        fs::read_to_string(file).expect("it is there")
+    };
+    let whole = export(server.address(), &direct);
+    assert_eq!(export(proxy_that_hangs_up_once(server.address(), 50_000), &again), whole);
+    for arguments in [&["tree", "/wide"][..], &["find", "-d", "xx", "/wide"]] {
+        let (output, said) = run(proxy_that_hangs_up_once(server.address(), 10_000), arguments);
+        assert!(output.status.success(), "{said}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("199"), "{output:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Zoorum's shell on a terminal: editing, completion, a history that stays, and events above the line.
+//! Zoorum's shell on a terminal: editing, completion, a history that stays, events above the line, and Ctrl-C.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use zoorum_interop::server::{Kind, Server, zoorum_binary};
 
+use super::beyond::export_of;
 use super::setup;
 
 /// How long whatever must happen may take.
@@ -69,8 +70,8 @@ impl Terminal {
         }
     }
 
-    /// Waits until the shell has ended, and says whether it ended well.
-    fn ends_well(&mut self) -> bool {
+    /// Waits until the shell has ended; returns its exit code.
+    fn ends(&mut self) -> Option<i32> {
         // Its end closes the screen.
         loop {
             match self.shown.recv_timeout(PATIENCE) {
@@ -79,7 +80,7 @@ impl Terminal {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end, but shows {:?}", self.ahead),
             }
         }
-        self.process.wait().expect("it has ended").success()
+        self.process.wait().expect("it has ended").code()
     }
 }
 
@@ -116,7 +117,7 @@ fn lines_are_edited_completed_and_remembered() {
     terminal.press("\x15addauth digest ann:secret\r");
     terminal.see("(CONNECTED) 2] ");
     terminal.press("quit\r");
-    assert!(terminal.ends_well());
+    assert_eq!(terminal.ends(), Some(0));
 
     let mut terminal = Terminal::open(server.address(), home.path());
     terminal.see("(CONNECT");
@@ -126,7 +127,32 @@ fn lines_are_edited_completed_and_remembered() {
     terminal.see("(CONNECTED) 1] ");
     // The end of what is typed.
     terminal.press("\x04");
-    assert!(terminal.ends_well());
+    assert_eq!(terminal.ends(), Some(0));
     let kept = std::fs::read_to_string(home.path().join(".zoorum_history")).expect("it is kept");
     assert!(kept.contains("get -w /shelf/book") && !kept.contains("secret"), "{kept}");
+}
+
+#[test]
+fn ctrl_c_ends_what_can_be_ended_and_otherwise_the_shell() {
+    let server = Server::start(Kind::Zoorum, setup());
+    let mut client = server.client();
+    let home = TempDir::new().expect("a directory");
+    let file = home.path().join("export");
+    std::fs::write(&file, export_of(20_000)).expect("written");
+
+    let mut terminal = Terminal::open(server.address(), home.path());
+    terminal.see("type:None path:null zxid: -1");
+    terminal.press("watch /\r");
+    terminal.see("Ctrl-C ends it");
+    terminal.press("\x03");
+    terminal.see("(CONNECTED) 1] ");
+    terminal.press(&format!("import {} /many\r", file.display()));
+    while client.exists("/many", false).is_err() {}
+    terminal.press("\x03");
+    let before = terminal.see("What had been created is deleted again.");
+    assert!(before.contains("interrupted"), "{before}");
+    terminal.see("(CONNECTED) 2] ");
+    assert!(client.exists("/many", false).is_err(), "nothing is left");
+    terminal.press("\x03");
+    assert_eq!(terminal.ends(), Some(130));
 }

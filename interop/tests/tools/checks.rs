@@ -227,36 +227,62 @@ impl Drop for Running {
     }
 }
 
-#[test]
-fn a_member_tells_who_leads_and_who_is_missing() {
+/// Three members of an ensemble on this machine, whose lines tell the client ports if that is wished.
+fn ensemble(tells_clients: bool) -> Vec<TempDir> {
     let ports: Vec<[u16; 3]> = (0..3).map(|_| [free_port(), free_port(), free_port()]).collect();
     let mut lines = "tickTime=500\ninitLimit=20\nsyncLimit=10\n".to_owned();
     for (id, [quorum, election, client]) in (1..).zip(&ports) {
-        lines += &format!("server.{id}=127.0.0.1:{quorum}:{election};127.0.0.1:{client}\n");
+        let client = if tells_clients { format!(";127.0.0.1:{client}") } else { String::new() };
+        lines += &format!("server.{id}=127.0.0.1:{quorum}:{election}{client}\n");
     }
-    let members: Vec<TempDir> = (1..=3)
-        .map(|id| {
-            let directory = configured(&lines, &[]);
-            let file = directory.path().join("zoo.cfg");
-            let text = fs::read_to_string(&file).expect("read");
-            let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("clientPort")).collect();
-            fs::write(&file, text.join("\n")).expect("write");
-            fs::write(directory.path().join("data/myid"), id.to_string()).expect("write");
-            directory
-        })
-        .collect();
-    let _running: Vec<Running> = members[..2]
-        .iter()
-        .map(|member| {
-            let mut server = Command::new(zoorum_binary());
-            server
-                .arg("server")
-                .arg(member.path().join("zoo.cfg"))
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            Running(server.spawn().expect("run a server"))
-        })
-        .collect();
+    let member = |id: u8| {
+        let directory = configured(&lines, &[]);
+        let file = directory.path().join("zoo.cfg");
+        let text = fs::read_to_string(&file).expect("read");
+        let is_kept = |line: &&str| !(tells_clients && line.starts_with("clientPort"));
+        let text: Vec<&str> = text.lines().filter(is_kept).collect();
+        fs::write(&file, text.join("\n")).expect("write");
+        fs::write(directory.path().join("data/myid"), id.to_string()).expect("write");
+        directory
+    };
+    (1..=3).map(member).collect()
+}
+
+fn run(members: &[TempDir]) -> Vec<Running> {
+    let run = |member: &TempDir| {
+        let mut server = Command::new(zoorum_binary());
+        let config = member.path().join("zoo.cfg");
+        let server = server.arg("server").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(server.spawn().expect("run a server"))
+    };
+    members.iter().map(run).collect()
+}
+
+#[test]
+fn a_member_whose_file_tells_no_client_ports_still_knows_that_there_is_a_leader() {
+    let members = ensemble(false);
+    let found = check_in(&members[0]);
+    found.expect("WARNING", &["nobody leads: 0 of 3"]);
+    let _running = run(&members);
+    let begun = Instant::now();
+    for member in &members {
+        let found = loop {
+            let found = check_in(member);
+            let leads = found.text.contains(" leads\n") || found.text.contains("there is a leader: server ");
+            if leads || begun.elapsed() > Duration::from_secs(60) {
+                break found;
+            }
+        };
+        found.expect_well();
+        let others = "its election port answers; its client port is not told by server.";
+        assert_eq!(found.text.matches(others).count(), 2, "{}", found.text);
+    }
+}
+
+#[test]
+fn a_member_tells_who_leads_and_who_is_missing() {
+    let members = ensemble(true);
+    let _running = run(&members[..2]);
     let begun = Instant::now();
     let found = loop {
         let found = check_in(&members[0]);

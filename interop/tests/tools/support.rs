@@ -44,7 +44,7 @@ impl Told {
     }
 }
 
-fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies in the repository").into()
 }
 

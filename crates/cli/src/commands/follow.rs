@@ -7,18 +7,22 @@ use zoorum_client::{Change, ErrorCode, EventType, WatchedEvent};
 use crate::fault::Fault;
 use crate::options::Parsed;
 use crate::shell::Shell;
+use crate::signals::Signal;
 use crate::{data, events, paths};
 
 pub(crate) async fn watch(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> {
     let path = parsed.argument(0);
     paths::check(path)?;
     let mut left = parsed.number("n", u64::MAX, "a positive int")?;
-    let mut changes = shell.ask(shell.client().watch_recursive(path)).await?;
+    let held = shell.signals().hold(&[Signal::Interrupt]);
+    let watch = shell.client().watch_recursive(path);
+    let Ok(watch) = shell.until_signal(&held, watch).await else { return Ok(()) };
+    let mut changes = watch?;
     if !shell.out.is_json() {
         shell.out.complain(&format!("following {path}; Ctrl-C ends it"));
     }
     while left > 0 {
-        let Some(next) = shell.until_interrupted(changes.next()).await else { return Ok(()) };
+        let Ok(next) = shell.until_signal(&held, changes.next()).await else { return Ok(()) };
         match next {
             Some(Change::Event(event)) => {
                 tell(shell, &event, parsed.has("v")).await?;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
-use zoorum_client::session::ConnectString;
 use zoorum_client::{Client, Create, CreateMode, ErrorCode, Version};
 use zoorum_proto::path::{QUOTA, QUOTA_LIMITS, QUOTA_STATS};
 
@@ -65,6 +64,14 @@ impl fmt::Display for Track {
     }
 }
 
+/// Where the quota of a path is. Of the whole tree there is none: that is no path, and is refused as the original does.
+fn node_of(chroot: &str, path: &str) -> String {
+    match path {
+        "/" if !chroot.is_empty() => format!("{QUOTA}{chroot}"),
+        path => format!("{QUOTA}{chroot}{path}"),
+    }
+}
+
 /// The znodes of a quota, as the server names them.
 struct Place {
     server: Client,
@@ -75,9 +82,7 @@ struct Place {
 
 impl Place {
     fn of(shell: &Shell, path: &str) -> Self {
-        let chroot =
-            shell.servers.parse().map_or_else(|_| String::new(), |servers: ConnectString| servers.chroot);
-        let node = format!("{QUOTA}{chroot}{}", if path == "/" { "" } else { path });
+        let node = node_of(&shell.chroot(), path);
         let [limits, stats] = [QUOTA_LIMITS, QUOTA_STATS].map(|name| format!("{node}/{name}"));
         Self { server: shell.client().without_chroot(), node, limits, stats }
     }
@@ -115,15 +120,16 @@ impl Place {
 pub(crate) async fn set(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> {
     let path = parsed.argument(0);
     if path.starts_with(QUOTA) {
-        shell.out.complain(&format!("cannot set a quota under the path: {QUOTA}"));
+        shell.out.warn(&format!("cannot set a quota under the path: {QUOTA}"));
         return Ok(());
     }
     let Some((key, limit)) = wanted(shell, &parsed) else { return Ok(()) };
     paths::check(path)?;
+    let place = Place::of(shell, path);
+    paths::check(&place.node)?;
     if shell.ask(shell.client().exists(path)).await?.is_none() {
         return Err(Fault::new(format!("{path} does not exist.")));
     }
-    let place = Place::of(shell, path);
     refuse_nesting(shell, path, &place).await?;
     let limits = match place.limits(shell).await? {
         Some(mut limits) => {
@@ -183,7 +189,7 @@ fn wanted(shell: &Shell, parsed: &Parsed) -> Option<(&'static str, i64)> {
         (Ok(number), _) if number < 0 => "the bytes quota must be greater than or equal to zero",
         (Ok(number), _) => return Some((key, number)),
     };
-    shell.out.complain(complaint);
+    shell.out.warn(complaint);
     None
 }
 
@@ -221,9 +227,15 @@ pub(crate) async fn list(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault>
     let path = parsed.argument(0);
     paths::check(path)?;
     let place = Place::of(shell, path);
-    shell.out.complain(&format!("absolute path is {}", place.limits));
+    if !shell.out.is_json() {
+        shell.out.complain(&format!("absolute path is {}", place.limits));
+    }
+    paths::check(&place.limits)?;
     let Some(limits) = place.limits(shell).await? else {
-        shell.out.complain(&format!("quota for {path} does not exist."));
+        shell.out.note(
+            || format!("quota for {path} does not exist."),
+            || json!({ "path": path, "quota": Value::Null }),
+        );
         return Ok(());
     };
     let used = Track::of_text(&shell.ask(place.server.get(&place.stats)).await?.data);
@@ -238,6 +250,7 @@ pub(crate) async fn delete(shell: &mut Shell, parsed: Parsed) -> Result<(), Faul
     let path = parsed.argument(0);
     paths::check(path)?;
     let place = Place::of(shell, path);
+    paths::check(&place.limits)?;
     let Some(mut limits) = place.limits(shell).await? else {
         shell.out.answer(
             || format!("Quota does not exist for {path}"),
@@ -272,6 +285,21 @@ async fn remove(shell: &mut Shell, server: &Client, node: &str) -> Result<bool, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quota_is_kept_where_servers_look_and_of_the_whole_tree_there_is_none() {
+        let rows = [
+            ("", "/a", "/zookeeper/quota/a", None),
+            ("/app", "/a", "/zookeeper/quota/app/a", None),
+            ("/app", "/", "/zookeeper/quota/app", None),
+            ("", "/", "/zookeeper/quota/", Some("Path must not end with / character")),
+        ];
+        for (chroot, path, node, complaint) in rows {
+            assert_eq!(node_of(chroot, path), node);
+            let fault = paths::check(&node_of(chroot, path)).err().map(|fault| fault.message);
+            assert_eq!(fault.as_deref(), complaint, "{chroot} {path}");
+        }
+    }
 
     #[test]
     fn numbers_are_written_as_the_original_does() {

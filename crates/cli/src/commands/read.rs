@@ -7,16 +7,21 @@ use crate::fault::Fault;
 use crate::options::Parsed;
 use crate::shell::Shell;
 use crate::walk::Walk;
-use crate::{acl, data, paths, stat};
+use crate::{acl, data, paths, stat, table};
 
+/// What `ls -?` says before it does what it is asked for.
+const LS_HELP: &str = "usage: ls [options] path\n -?   help\n -R   recurse\n -s   stat\n -w   watch";
 /// What the original prints for null.
 pub(crate) const NULL: &[u8] = b"null";
 
 pub(crate) async fn ls(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> {
-    let watches =
-        watches(shell, &parsed, "'ls path [watch]' has been deprecated. Please use 'ls [-w] path' instead.");
-    let path = parsed.argument(0);
+    if parsed.has("?") {
+        shell.out.answer(|| LS_HELP.to_owned(), || json!({ "help": LS_HELP }));
+    }
+    let usage = || Fault::new(table::find("ls").map_or_else(String::new, table::Command::usage));
+    let path = parsed.arguments.first().ok_or_else(usage)?;
     paths::check(path)?;
+    let watches = parsed.has("w");
     if parsed.has("R") {
         return ls_recursive(shell, path, watches).await;
     }
@@ -61,11 +66,7 @@ async fn ls_recursive(shell: &mut Shell, root: &str, watches: bool) -> Result<()
 }
 
 pub(crate) async fn get(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> {
-    let watches = watches(
-        shell,
-        &parsed,
-        "'get path [watch]' has been deprecated. Please use 'get [-s] [-w] path' instead.",
-    );
+    let watches = parsed.has("w");
     let path = parsed.argument(0);
     paths::check(path)?;
     let node = match watches {
@@ -95,11 +96,7 @@ pub(crate) async fn get(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> 
 }
 
 pub(crate) async fn stat(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> {
-    let watches = watches(
-        shell,
-        &parsed,
-        "'stat path [watch]' has been deprecated. Please use 'stat [-w] path' instead.",
-    );
+    let watches = parsed.has("w");
     let path = parsed.argument(0);
     paths::check(path)?;
     let found = match watches {
@@ -143,20 +140,6 @@ pub(crate) async fn get_all_children_number(shell: &mut Shell, parsed: Parsed) -
     let count = shell.ask(shell.client().all_children_number(path)).await?;
     shell.out.answer(|| count.to_string(), || json!({ "path": path, "count": count }));
     Ok(())
-}
-
-/// An old form of some commands had one more word. Says so, and whether it is there.
-pub(crate) fn deprecated(shell: &Shell, parsed: &Parsed, hint: &str) -> bool {
-    let is_there = parsed.arguments.len() > 1;
-    if is_there {
-        shell.out.complain(hint);
-    }
-    is_there
-}
-
-/// Whether a change is to be told, by the option or by the old form's word.
-fn watches(shell: &Shell, parsed: &Parsed, hint: &str) -> bool {
-    deprecated(shell, parsed, hint) || parsed.has("w")
 }
 
 fn with_lines(text: String, stat: Option<&Stat>) -> String {

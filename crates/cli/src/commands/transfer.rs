@@ -14,6 +14,7 @@
 mod export;
 mod import;
 mod record;
+mod sink;
 
-pub(crate) use export::export;
+pub(crate) use export::{export, takes_stdout};
 pub(crate) use import::import;

@@ -1,11 +1,12 @@
 //! Subtrees, drawn or searched.
 
 use serde_json::json;
-use zoorum_client::{ErrorCode, SessionId};
+use zoorum_client::ErrorCode;
 
 use super::read::with_json;
 use crate::fault::Fault;
 use crate::options::Parsed;
+use crate::reads::answered;
 use crate::shell::Shell;
 use crate::walk::{Visit, Walk};
 use crate::{data, paths};
@@ -15,12 +16,14 @@ pub(crate) async fn tree(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault>
     paths::check(root)?;
     let depth_max = parsed.number("d", usize::MAX, "a positive int")?;
     let client = shell.client();
-    let mut walk = Walk::new(&client, root).down_to(depth_max);
+    let mut walk = Walk::new(&client, root).past_unreadable().down_to(depth_max);
+    let mut unreadable = Unreadable::default();
     // For each level above the znode, whether a sibling follows there.
     let mut open: Vec<bool> = Vec::new();
     while let Some(visit) = shell.settle(walk.next()).await {
         let visit = visit?;
-        let bytes = match parsed.has("v") {
+        unreadable.note(shell, &visit);
+        let bytes = match parsed.has("v") && visit.is_readable() {
             false => None,
             true => readable(shell, &visit.path).await?,
         };
@@ -28,7 +31,7 @@ pub(crate) async fn tree(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault>
         let line = || drawn(&visit, &open, bytes.as_deref());
         let json = || {
             let object = json!({ "path": visit.path, "depth": visit.depth });
-            let mut object = with_json(object, Some(&visit.stat));
+            let mut object = with_json(object, visit.stat.as_ref());
             if let Some(bytes) = &bytes {
                 object["data"] = data::json(bytes);
             }
@@ -39,7 +42,29 @@ pub(crate) async fn tree(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault>
             open.push(!visit.is_last);
         }
     }
-    Ok(())
+    unreadable.told()
+}
+
+/// Znodes that may not be read. Each is told of where it stands, and in the end the command has failed.
+#[derive(Default)]
+struct Unreadable(u64);
+
+impl Unreadable {
+    fn note(&mut self, shell: &Shell, visit: &Visit) {
+        if !visit.is_readable() {
+            self.0 += 1;
+            shell.report(&Fault::new(format!("Insufficient permission : {}", visit.path)));
+        }
+    }
+
+    fn told(&self) -> Result<(), Fault> {
+        match self.0 {
+            0 => Ok(()),
+            count => Err(Fault::new(format!(
+                "Not all is shown: the data of {count} znodes, and what is below them, may not be read."
+            ))),
+        }
+    }
 }
 
 fn drawn(visit: &Visit, open: &[bool], data: Option<&[u8]>) -> String {
@@ -51,8 +76,11 @@ fn drawn(visit: &Visit, open: &[bool], data: Option<&[u8]>) -> String {
             line.push_str(visit.path.rsplit('/').next().unwrap_or_default());
         }
     }
-    if visit.stat.ephemeral_owner != SessionId::NONE {
-        line.push_str(&format!("  (ephemeral, {})", visit.stat.ephemeral_owner));
+    if let Some(owner) = visit.ephemeral_owner() {
+        line.push_str(&format!("  (ephemeral, {owner})"));
+    }
+    if !visit.is_readable() {
+        line.push_str("  (may not be read)");
     }
     if let Some(data) = data.filter(|data| !data.is_empty()) {
         line.push_str("  ");
@@ -63,7 +91,9 @@ fn drawn(visit: &Visit, open: &[bool], data: Option<&[u8]>) -> String {
 
 /// A znode's data; nothing if it is gone or may not be read.
 async fn readable(shell: &mut Shell, path: &str) -> Result<Option<bytes::Bytes>, Fault> {
-    match shell.settle(shell.client().get(path)).await {
+    let client = shell.client();
+    let get = || client.get(path);
+    match shell.settle(answered(get(), get)).await {
         Ok(node) => Ok(Some(node.data)),
         Err(error) if error.is(ErrorCode::NoNode) || error.is(ErrorCode::NoAuth) => Ok(None),
         Err(error) => Err(error.into()),
@@ -76,26 +106,31 @@ pub(crate) async fn find(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault>
     let depth_max = parsed.number("m", usize::MAX, "a positive int")?;
     let pattern: Option<Vec<char>> = parsed.value("n").map(|pattern| pattern.chars().collect());
     let client = shell.client();
-    let mut walk = Walk::new(&client, root).down_to(depth_max);
+    let mut walk = Walk::new(&client, root).past_unreadable().down_to(depth_max);
+    let mut unreadable = Unreadable::default();
     while let Some(visit) = shell.settle(walk.next()).await {
         let visit = visit?;
+        unreadable.note(shell, &visit);
         let name: Vec<char> = visit.path.rsplit('/').next().unwrap_or_default().chars().collect();
         let is_named = pattern.as_ref().is_none_or(|pattern| matches(pattern, &name));
-        let is_owned = !parsed.has("e") || visit.stat.ephemeral_owner != SessionId::NONE;
+        let is_owned = !parsed.has("e") || visit.ephemeral_owner().is_some();
         if !is_named || !is_owned {
             continue;
         }
         if let Some(text) = parsed.value("d") {
-            let bytes = readable(shell, &visit.path).await?.unwrap_or_default();
+            let bytes = match visit.is_readable() {
+                false => continue,
+                true => readable(shell, &visit.path).await?.unwrap_or_default(),
+            };
             if !contains(&bytes, text.as_bytes()) {
                 continue;
             }
         }
         shell
             .out
-            .answer(|| visit.path.clone(), || with_json(json!({ "path": visit.path }), Some(&visit.stat)));
+            .answer(|| visit.path.clone(), || with_json(json!({ "path": visit.path }), visit.stat.as_ref()));
     }
-    Ok(())
+    unreadable.told()
 }
 
 fn contains(data: &[u8], text: &[u8]) -> bool {

@@ -10,7 +10,7 @@ use crate::shell::Shell;
 use crate::{paths, table};
 
 impl Shell {
-    /// The one watcher waits for a change.
+    /// Waits for a change while other commands run.
     pub(crate) fn watch_once(&mut self, kind: WatchKind, path: &str, watch: OneWatch) {
         if let Some(events) = &mut self.events {
             events.watch_once(kind, path, watch);
@@ -61,23 +61,24 @@ pub(crate) async fn remove(shell: &mut Shell, parsed: Parsed) -> Result<(), Faul
         return Err(Error { op: OpCode::RemoveWatches, path: path.to_owned(), kind }.into());
     }
     let is_local = parsed.has("l") && !shell.client().state().is_connected();
+    // Both kinds of `addWatch` are one to the watcher that is told.
+    let mut told = None;
     for kinds in found {
-        // Data and existence are one watch of the one watcher, which is told once.
-        let told = shell.events.as_ref().map_or(0, |events| events.watchers_on(path, &kinds));
         if !is_local {
             shell.ask(shell.client().remove_watches(path, kinds[0])).await?;
         }
         if let Some(events) = &mut shell.events {
             kinds.iter().for_each(|kind| events.forget(path, *kind));
         }
-        for _ in 0..told {
-            match shell.out.is_json() {
-                true => {
-                    shell.out.line(&json!({ "removed": format!("{:?}", kinds[0]), "path": path }).to_string())
-                }
-                false => shell.tell_line(&events::removed_line(kinds[0], path)),
+        let line = events::removed_line(kinds[0], path);
+        match shell.out.is_json() {
+            true => {
+                shell.out.line(&json!({ "removed": format!("{:?}", kinds[0]), "path": path }).to_string())
             }
+            false if told.as_ref() != Some(&line) => shell.tell_line(&line),
+            false => {}
         }
+        told = Some(line);
     }
     Ok(())
 }

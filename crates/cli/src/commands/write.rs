@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::json;
 use zoorum_client::{Client, Create, CreateMode, Error, ErrorCode, Multi, Version};
 
-use super::read::deprecated;
 use crate::fault::{self, Fault};
 use crate::options::Parsed;
 use crate::shell::Shell;
@@ -100,9 +99,6 @@ pub(crate) async fn set(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> 
 }
 
 pub(crate) async fn delete(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> {
-    let hint = "'delete path [version]' has been deprecated. Please use 'delete [-v version] path' instead.";
-    // The word was a version, and is not heeded any more.
-    deprecated(shell, &parsed, hint);
     let (path, version) = (parsed.argument(0), version(&parsed)?);
     paths::check(path)?;
     shell.ask(shell.client().delete(path, version)).await
@@ -124,8 +120,11 @@ pub(crate) async fn delete_all(shell: &mut Shell, parsed: Parsed) -> Result<(), 
     }
     match usize::try_from(batch) {
         Ok(batch) if batch > 0 => {
-            if !shell.settle(delete_in_batches(&client, found, batch)).await {
-                shell.out.complain("Failed to delete some node(s) in the subtree!");
+            // In a transaction the original names the chroot's znode itself, and so deletes it, too.
+            let chroot = shell.chroot();
+            let absolute = found.into_iter().map(|path| absolute(&chroot, path)).collect();
+            if !shell.settle(delete_in_batches(&client.without_chroot(), absolute, batch)).await {
+                shell.out.warn("Failed to delete some node(s) in the subtree!");
             }
         }
         // One by one, until one is refused.
@@ -136,6 +135,15 @@ pub(crate) async fn delete_all(shell: &mut Shell, parsed: Parsed) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// A path as it is without the chroot.
+fn absolute(chroot: &str, path: String) -> String {
+    match path.as_str() {
+        _ if chroot.is_empty() => path,
+        "/" => chroot.to_owned(),
+        path => format!("{chroot}{path}"),
+    }
 }
 
 /// Deletes znodes, the last first; each batch as a whole, and none after one that was refused.

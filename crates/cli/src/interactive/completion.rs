@@ -4,7 +4,7 @@ use crate::table::{self, COMMANDS};
 
 /// Where the word's end begins that candidates replace, and the candidates.
 pub(super) fn complete(typed: &str, children: impl FnOnce(&str) -> Vec<String>) -> (usize, Vec<String>) {
-    let begin = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let begin = word_begin(typed);
     let word = &typed[begin..];
     if let Some(slash) = word.rfind('/').filter(|_| word.starts_with('/')) {
         let parent = if slash == 0 { "/" } else { &word[..slash] };
@@ -20,6 +20,23 @@ pub(super) fn complete(typed: &str, children: impl FnOnce(&str) -> Vec<String>) 
         Some(_) => Vec::new(),
     };
     (begin, beginning(word, names))
+}
+
+/// Where the last word begins, as words are taken apart; behind its quote, if that is still open.
+fn word_begin(typed: &str) -> usize {
+    let mut rest = typed.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let is_quoted = matches!(first, '"' | '\'');
+        let end = match is_quoted {
+            true => rest[1..].find(first).map(|end| end + 2),
+            false => rest.find(char::is_whitespace),
+        };
+        match end {
+            Some(end) => rest = rest[end..].trim_start(),
+            None => return typed.len() - rest.len() + usize::from(is_quoted),
+        }
+    }
+    typed.len()
 }
 
 fn beginning(word: &str, mut names: Vec<String>) -> Vec<String> {
@@ -39,7 +56,7 @@ mod tests {
             "/app" => vec!["one".to_owned(), "other".to_owned(), "x".to_owned()],
             _ => Vec::new(),
         };
-        let rows: [(&str, usize, &[&str]); 8] = [
+        let rows: [(&str, usize, &[&str]); 11] = [
             ("se", 0, &["set", "setAcl", "setquota"]),
             ("ls /", 4, &["app", "b"]),
             ("ls /app/o", 8, &["one", "other"]),
@@ -48,6 +65,9 @@ mod tests {
             ("get se", 4, &[]),
             ("help redo", 5, &["redo"]),
             ("create /app/x wo", 14, &[]),
+            ("ls \"/app/o", 9, &["one", "other"]),
+            ("set '/a b' \"", 12, &[]),
+            ("create 'a b' /app/x", 18, &["x"]),
         ];
         for (typed, begin, candidates) in rows {
             let expected = candidates.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();

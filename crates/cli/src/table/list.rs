@@ -1,6 +1,6 @@
 //! The commands, in the order of their names, capitals first, as the original lists them.
 
-use super::Command;
+use super::{Command, OldForm};
 use crate::commands::{ensemble, follow, quota, read, session, transfer, tree, watches, write};
 use crate::options::{Choice, Opt};
 
@@ -15,6 +15,9 @@ macro_rules! command {
                 options: &[],
                 choice: Choice::Any,
                 arguments_min: 0,
+                arguments_max: usize::MAX,
+                takes_any_words: false,
+                old_form: None,
                 describes_options: false,
                 is_shells_own: false,
                 run: |shell, parsed| Box::pin($run(shell, parsed)),
@@ -55,7 +58,13 @@ pub(crate) static COMMANDS: &[Command] = &[
         session::add_auth,
         arguments_min = 1,
     ),
-    command!("close", "", "Ends the session, and with it its ephemeral znodes.", session::close),
+    command!(
+        "close",
+        "",
+        "Ends the session, and with it its ephemeral znodes.",
+        session::close,
+        takes_any_words = true
+    ),
     command!(
         "config",
         "[-c] [-w] [-s]",
@@ -69,6 +78,7 @@ pub(crate) static COMMANDS: &[Command] = &[
         "Ends the session and begins one with other servers, or with the same.",
         session::connect,
         is_shells_own = true,
+        takes_any_words = true,
     ),
     command!(
         "create",
@@ -90,6 +100,10 @@ pub(crate) static COMMANDS: &[Command] = &[
         write::delete,
         options = &[Opt::value("v", "version")],
         arguments_min = 1,
+        old_form = Some(OldForm {
+            hint: "'delete path [version]' has been deprecated. Please use 'delete [-v version] path' instead.",
+            second_word: None,
+        }),
     ),
     command!(
         "deleteall",
@@ -141,6 +155,10 @@ pub(crate) static COMMANDS: &[Command] = &[
         ],
         arguments_min = 1,
         describes_options = true,
+        old_form = Some(OldForm {
+            hint: "'get path [watch]' has been deprecated. Please use 'get [-s] [-w] path' instead.",
+            second_word: Some("-w"),
+        }),
     ),
     command!(
         "getAcl",
@@ -168,14 +186,16 @@ pub(crate) static COMMANDS: &[Command] = &[
         "[command]",
         "Lists the commands, or explains one.",
         session::help,
-        is_shells_own = true
+        is_shells_own = true,
+        takes_any_words = true
     ),
     command!(
         "history",
         "",
         "Lists the last commands, with their numbers.",
         session::history,
-        is_shells_own = true
+        is_shells_own = true,
+        takes_any_words = true
     ),
     command!(
         "import",
@@ -192,7 +212,10 @@ pub(crate) static COMMANDS: &[Command] = &[
         "Lists a znode's children.",
         read::ls,
         options = &[Opt::flag("?", "help"), STATS, WATCH, Opt::flag("R", "recurse")],
-        arguments_min = 1,
+        old_form = Some(OldForm {
+            hint: "'ls path [watch]' has been deprecated. Please use 'ls [-w] path' instead.",
+            second_word: Some("-w"),
+        }),
     ),
     command!(
         "printwatches",
@@ -200,8 +223,16 @@ pub(crate) static COMMANDS: &[Command] = &[
         "Says whether events are printed, or switches that.",
         watches::print_watches,
         is_shells_own = true,
+        takes_any_words = true,
     ),
-    command!("quit", "", "Ends the session and the shell.", session::quit, is_shells_own = true),
+    command!(
+        "quit",
+        "",
+        "Ends the session and the shell.",
+        session::quit,
+        is_shells_own = true,
+        takes_any_words = true
+    ),
     command!(
         "reconfig",
         "[-s] [-v version] [[-file path] | [-members serverID=host:port1:port2;port3[,...]*]] | [-add serverId=host:port1:port2;port3[,...]]* [-remove serverId[,...]*]",
@@ -221,7 +252,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         "cmdno",
         "Does again what a line of the history did.",
         session::redo,
-        is_shells_own = true
+        is_shells_own = true,
+        takes_any_words = true
     ),
     command!(
         "removewatches",
@@ -275,6 +307,10 @@ pub(crate) static COMMANDS: &[Command] = &[
         read::stat,
         options = &[WATCH],
         arguments_min = 1,
+        old_form = Some(OldForm {
+            hint: "'stat path [watch]' has been deprecated. Please use 'stat [-w] path' instead.",
+            second_word: Some("-w"),
+        }),
     ),
     command!(
         "sync",
@@ -291,7 +327,7 @@ pub(crate) static COMMANDS: &[Command] = &[
         options = &[Opt::value("d", "go no deeper than this"), Opt::flag("v", "show data")],
         arguments_min = 1,
     ),
-    command!("version", "", "Prints the shell's version.", session::version),
+    command!("version", "", "Prints the shell's version.", session::version, arguments_max = 0),
     command!(
         "watch",
         "[-n count] [-v] path",
@@ -300,5 +336,5 @@ pub(crate) static COMMANDS: &[Command] = &[
         options = &[Opt::value("n", "end after so many changes"), Opt::flag("v", "show data")],
         arguments_min = 1,
     ),
-    command!("whoami", "", "Prints who the server takes you for.", session::who_am_i),
+    command!("whoami", "", "Prints who the server takes you for.", session::who_am_i, takes_any_words = true),
 ];

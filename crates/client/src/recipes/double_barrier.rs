@@ -1,6 +1,6 @@
 //! A double barrier: so many begin together and end together.
 
-use zoorum_proto::{CreateMode, ErrorCode, Version};
+use zoorum_proto::{CreateMode, ErrorCode};
 
 use super::{below, ensure, persist, remove, unique_name};
 use crate::client::Client;
@@ -34,11 +34,11 @@ impl DoubleBarrier {
         // What a dropped future takes away must be gone, or it would take this member with it.
         self.client.cleaned_up(&mine).await;
         // The name is unique: if it exists, a lost request has created it.
-        let mut stay = Stay { client: self.client.clone(), path: mine.clone(), is_left: true };
+        let mut stay = self.stay();
         self.create(&mine).await?;
         loop {
             let (stat, watch) = persist(&self.client, || self.client.exists_and_watch(&ready)).await?;
-            if stat.is_none() && self.present().await?.len() < self.members {
+            if stat.is_none() && present(&self.client, &self.path).await?.len() < self.members {
                 // When the session ends, the next request says so.
                 watch.await.ok();
                 continue;
@@ -57,11 +57,11 @@ impl DoubleBarrier {
     ///
     /// When the session ends, or the server refuses.
     pub async fn leave(&self) -> Result<()> {
-        let (mine, ready) = (below(&self.path, &self.name), below(&self.path, READY));
+        let mine = below(&self.path, &self.name);
         self.client.cleaned_up(&mine).await;
-        let mut stay = Stay { client: self.client.clone(), path: mine.clone(), is_left: true };
+        let mut stay = self.stay();
         loop {
-            let present = self.present().await?;
+            let present = present(&self.client, &self.path).await?;
             let (Some(first), Some(last)) = (present.first(), present.last()) else { break };
             if first == last && *first == self.name {
                 remove(&self.client, &mine).await?;
@@ -79,23 +79,12 @@ impl DoubleBarrier {
             }
         }
         stay.is_left = false;
-        match persist(&self.client, || self.client.delete(&ready, Version::ANY)).await {
-            Err(error) if !error.is(ErrorCode::NoNode) => Err(error),
-            _ => Ok(()),
-        }
+        forget_ready(&self.client, &self.path).await
     }
 
-    /// The members that are there, in the order of their names.
-    async fn present(&self) -> Result<Vec<String>> {
-        match persist(&self.client, || self.client.children(&self.path)).await {
-            Err(error) if error.is(ErrorCode::NoNode) => Ok(Vec::new()),
-            children => {
-                let mut names = children?.names;
-                names.retain(|name| name != READY);
-                names.sort();
-                Ok(names)
-            }
-        }
+    fn stay(&self) -> Stay {
+        let (client, path) = (self.client.clone(), self.path.clone());
+        Stay { client, path, name: self.name.clone(), is_left: true }
     }
 
     async fn create(&self, path: &str) -> Result<()> {
@@ -109,10 +98,29 @@ impl DoubleBarrier {
     }
 }
 
-/// A member's znode, which is deleted if whoever comes or leaves gives up.
+/// The members that are there, in the order of their names.
+async fn present(client: &Client, path: &str) -> Result<Vec<String>> {
+    match persist(client, || client.children(path)).await {
+        Err(error) if error.is(ErrorCode::NoNode) => Ok(Vec::new()),
+        children => {
+            let mut names = children?.names;
+            names.retain(|name| name != READY);
+            names.sort();
+            Ok(names)
+        }
+    }
+}
+
+/// From now on nobody takes those who come for all there.
+async fn forget_ready(client: &Client, path: &str) -> Result<()> {
+    remove(client, &below(path, READY)).await
+}
+
+/// A member's stay, which ends if whoever comes or leaves gives up.
 struct Stay {
     client: Client,
     path: String,
+    name: String,
     is_left: bool,
 }
 
@@ -120,8 +128,16 @@ impl Drop for Stay {
     fn drop(&mut self) {
         if self.is_left {
             let (client, path) = (self.client.clone(), self.path.clone());
+            let mine = below(&self.path, &self.name);
             // The session's end, which is the only error, deletes it as well.
-            self.client.clean_up(&self.path, async move { remove(&client, &path).await });
+            self.client.clean_up(&mine.clone(), async move {
+                remove(&client, &mine).await?;
+                // It may be this member, giving up in the middle, who has said that all are there.
+                match present(&client, &path).await?.is_empty() {
+                    true => forget_ready(&client, &path).await,
+                    false => Ok(()),
+                }
+            });
         }
     }
 }

@@ -61,6 +61,8 @@ pub trait Sink {
     fn expect(&mut self, nodes: u64);
     /// Takes a node. The error says in words why it does not fit those before it.
     fn node(&mut self, node: &SnapshotNode<'_>) -> Result<(), String>;
+    /// Told behind the last node: whatever is wrong from there on, all of them were handed over.
+    fn complete(&mut self) {}
 }
 
 /// Nobody wants them: only the seals matter.
@@ -89,7 +91,11 @@ pub fn verify<D: Disk>(disk: &D, file: &SnapshotFile) -> Result<SnapshotSummary,
 }
 
 /// What a glance at its ends tells: whether the file was written to its end.
-pub(crate) fn looks_whole<D: Disk>(disk: &D, file: &SnapshotFile) -> Result<(), SnapshotReadError> {
+///
+/// # Errors
+///
+/// If it was not, or cannot be read.
+pub fn looks_whole<D: Disk>(disk: &D, file: &SnapshotFile) -> Result<(), SnapshotReadError> {
     let path = || disk.path(&file.name);
     let failed = |source| SnapshotReadError::Read { file: path(), offset: 0, source: Arc::new(source) };
     let open = disk.open(&file.name).map_err(failed)?;
@@ -162,6 +168,7 @@ impl<R: Read> Unsealed<R> {
             self.record(|input| SnapshotAcl::decode(input).map(|acl| sink.acl(acl)))?;
         }
         summary.nodes = self.nodes(sink)?;
+        sink.complete();
         self.seal()?;
         self.optional_sections(&mut summary)?;
         summary.bytes = self.window.position();

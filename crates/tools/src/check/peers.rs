@@ -33,7 +33,9 @@ pub(super) fn check(config: &ServerConfig, own: Option<&Answer>, report: &mut Re
         answers.extend(visit.answer.as_ref().map(|answer| (visit.member.id, visit.member.role, answer)));
     }
     answers.extend(own.map(|answer| (me, config.role(), answer)));
-    leader(config, &answers, report);
+    let is_voter = |visit: &&Visit| visit.member.role == Role::Participant;
+    let unasked = visits.iter().filter(|visit| visit.is_unasked()).filter(is_voter).count();
+    leader(config, &answers, unasked, report);
     versions(&answers, report);
 }
 
@@ -67,31 +69,52 @@ fn own_name(config: &ServerConfig, member: &Member, report: &mut Report) {
     }
 }
 
-/// Who leads, as far as anybody says so.
-fn leader(config: &ServerConfig, answers: &[(ServerId, Role, &Answer)], report: &mut Report) {
-    let is_leader = |answer: &Answer| answer.mode.as_deref() == Some("leader");
-    let leaders: Vec<ServerId> =
-        answers.iter().filter(|(_, _, answer)| is_leader(answer)).map(|(id, ..)| *id).collect();
-    let voters = config.membership.as_ref().map_or(0, |membership| membership.voters().count());
-    let up = answers.iter().filter(|(_, role, _)| *role == Role::Participant).count();
-    match leaders.as_slice() {
-        [id] => report.add(Area::Peers).ok(format!("server {id} leads")),
-        [] if up > voters / 2 => report.add(Area::Peers).error(
-            format!("nobody leads, though {up} of {voters} that vote are up"),
-            "if this lasts longer than an election (some seconds), see that the servers reach each other's election and \
-             quorum ports, and that their files name the same servers",
-        ),
-        [] => report.add(Area::Peers).warning(
-            format!("nobody leads: {up} of {voters} that vote are up"),
-            format!("start others: {} have to be up", voters / 2 + 1),
-        ),
-        several => {
+/// Who leads, as far as anybody says so. `unasked`: how many that vote seem to run and cannot be asked.
+fn leader(config: &ServerConfig, answers: &[(ServerId, Role, &Answer)], unasked: usize, report: &mut Report) {
+    let in_mode = |modes: &[&str]| -> Vec<ServerId> {
+        let is_it = |answer: &Answer| answer.mode.as_deref().is_some_and(|mode| modes.contains(&mode));
+        answers.iter().filter(|(_, _, answer)| is_it(answer)).map(|(id, ..)| *id).collect()
+    };
+    match (in_mode(&["leader"]).as_slice(), in_mode(&["follower", "observer"]).first()) {
+        ([id], _) => report.add(Area::Peers).ok(format!("server {id} leads")),
+        // Learners serve only behind a leader.
+        ([], Some(id)) => report.add(Area::Peers).ok(format!("there is a leader: server {id} has one")),
+        ([], None) => no_leader(config, answers, unasked, report),
+        (several, _) => {
             let ids = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
             report.add(Area::Peers).error(
                 format!("servers {ids} each say that they lead"),
                 "if this lasts, they belong to different ensembles: compare the server.N lines of their files",
             );
         }
+    }
+}
+
+/// Nobody says that it leads or has a leader.
+fn no_leader(
+    config: &ServerConfig,
+    answers: &[(ServerId, Role, &Answer)],
+    unasked: usize,
+    report: &mut Report,
+) {
+    let voters = config.membership.as_ref().map_or(0, |membership| membership.voters().count());
+    let asked = answers.iter().filter(|(_, role, _)| *role == Role::Participant).count();
+    let (up, needed) = (asked + unasked, voters / 2 + 1);
+    if asked >= needed {
+        report.add(Area::Peers).error(
+            format!("nobody leads, though {asked} of {voters} that vote are up"),
+            "if this lasts longer than an election (some seconds), see that the servers reach each other's election and \
+             quorum ports, and that their files name the same servers",
+        );
+    } else if up >= needed {
+        report.add(Area::Peers).ok(format!(
+            "who leads is not known: {up} of {voters} that vote are up, and {unasked} of them cannot be asked"
+        ));
+    } else {
+        report.add(Area::Peers).warning(
+            format!("nobody leads: {up} of {voters} that vote are up"),
+            format!("start others: {needed} have to be up"),
+        );
     }
 }
 

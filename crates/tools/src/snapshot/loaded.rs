@@ -7,7 +7,7 @@ use zoorum_proto::mode::NodeKind;
 use zoorum_proto::snapshot::{SnapshotAcl, SnapshotNode, SnapshotSession};
 use zoorum_proto::{SessionId, Zxid};
 use zoorum_storage::name::SnapshotFile;
-use zoorum_storage::snapshot::{Sink, SnapshotReadError, read};
+use zoorum_storage::snapshot::{Sink, SnapshotReadError, looks_whole, read};
 use zoorum_storage::{Compression, Disk as _};
 
 use super::nodes::{Node, Nodes};
@@ -24,7 +24,7 @@ pub(crate) struct Snapshot {
     pub ephemerals: HashMap<SessionId, usize>,
     /// The zxid in its name, if there is one.
     pub name_zxid: Option<i64>,
-    /// What is wrong with it though all of it could be read.
+    /// What is wrong with it though every znode could be read.
     pub doubt: Option<SnapshotReadError>,
 }
 
@@ -39,20 +39,23 @@ impl Snapshot {
         let length = std::fs::metadata(path).map_err(unreadable)?.len();
         let file =
             SnapshotFile { name: name.to_owned(), zxid: Zxid::ZERO, compression: compression(name), length };
-        let mut sink = Into { snapshot: Self { name_zxid: zxid(name), ..Self::default() }, keeps_data };
+        let empty = Self { name_zxid: zxid(name), ..Self::default() };
+        let mut sink = Into { snapshot: empty, keeps_data, is_complete: false };
         let result = read(&disk, &file, &mut sink);
         let mut snapshot = sink.snapshot;
-        match result {
-            Ok(_) if snapshot.nodes.root().is_some() => Ok(snapshot),
-            Ok(_) => {
-                Err(Failure::unexpected(format!("{}: there is no root in it", disk.path(name).display())))
-            }
-            Err(doubt @ SnapshotReadError::Seal { .. }) if snapshot.nodes.root().is_some() => {
-                snapshot.doubt = Some(doubt);
-                Ok(snapshot)
-            }
-            Err(error) => Err(Failure::unexpected(error.to_string())),
+        if let Err(error) = &result
+            && !sink.is_complete
+        {
+            return Err(Failure::unexpected(error.to_string()));
         }
+        if snapshot.nodes.root().is_none() {
+            return Err(Failure::unexpected(format!(
+                "{}: there is no root in it",
+                disk.path(name).display()
+            )));
+        }
+        snapshot.doubt = result.and_then(|_| looks_whole(&disk, &file)).err();
+        Ok(snapshot)
     }
 
     /// What is to be said at the end of the output.
@@ -84,6 +87,8 @@ fn zxid(name: &str) -> Option<i64> {
 struct Into {
     snapshot: Snapshot,
     keeps_data: bool,
+    /// Every znode was there.
+    is_complete: bool,
 }
 
 impl Sink for Into {
@@ -100,5 +105,9 @@ impl Sink for Into {
             *self.snapshot.ephemerals.entry(session).or_default() += 1;
         }
         self.snapshot.nodes.add(Node::of(node, self.keeps_data))
+    }
+
+    fn complete(&mut self) {
+        self.is_complete = true;
     }
 }

@@ -17,13 +17,21 @@ use crate::failure::Failure;
 pub(crate) fn check(data_dir: &Path, data_log_dir: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let open = |parent: &Path| {
         let directory = parent.join("version-2");
-        ReadDisk::open(&directory).map_err(cannot_open(&directory))
+        ReadDisk::open(&directory).map_err(|error| no_data_dir(parent, &directory, &error))
     };
     let report = read_all(&open(data_dir)?, &open(data_log_dir)?);
     print(
         &report.map_err(|error| Failure::unexpected(format!("zoorum: cannot list the files: {error}")))?,
         out,
     )
+}
+
+/// The error says what is wanted, too: some give a file, or the directory of the files itself.
+fn no_data_dir(parent: &Path, directory: &Path, error: &std::io::Error) -> Failure {
+    let (directory, parent) = (directory.display(), parent.display());
+    Failure::unexpected(format!(
+        "zoorum: cannot open {directory}: {error}. Is {parent} a dataDir, the one that holds version-2?"
+    ))
 }
 
 fn cannot_open(directory: &Path) -> impl Fn(std::io::Error) -> Failure {
@@ -122,5 +130,20 @@ fn refuse_if_used(directory: &Path) -> Result<(), Failure> {
             "zoorum: {}: a server uses it (process {process}): stop that first",
             whole.display()
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_no_data_directory() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("log.1");
+        std::fs::write(&file, "x").expect("written");
+        let failure = check(&file, &file, &mut Vec::new()).expect_err("a file");
+        let wants = format!("Is {} a dataDir, the one that holds version-2?", file.display());
+        assert!(failure.message.ends_with(&wants), "{}", failure.message);
     }
 }

@@ -1,9 +1,11 @@
 //! A snapshot from a running server's admin server, checked as it comes.
 
+mod body;
+
 use std::fs;
-use std::io::{Read, copy};
+use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -19,8 +21,12 @@ use crate::manifest::parse_zxid;
 
 /// Longest wait for the connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Longest wait for the snapshot to be taken.
+/// Longest wait for the snapshot to be taken. The server says nothing before that is done.
 const TAKEN: Duration = Duration::from_secs(3600);
+/// Longest wait for any part of it once it comes.
+const SILENCE: Duration = Duration::from_secs(60);
+/// So often it is told how much has come.
+const TOLD: Duration = Duration::from_secs(5);
 /// Where it is received.
 const RECEIVED: &str = "received";
 /// Most bytes of an answer that is no snapshot.
@@ -49,13 +55,14 @@ pub(super) fn snapshot(server: &str, proof: &Proof, into: &RealDisk) -> anyhow::
     if let Some(proof) = &proof.0 {
         request = request.header(header::AUTHORIZATION, proof);
     }
-    let response = request.call().with_context(|| format!("cannot ask {url}"))?;
+    eprintln!("zoorum: {url}: waiting for the server, which takes a snapshot now");
+    let response = request.call().with_context(|| format!("cannot get a snapshot from {url}"))?;
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if response.status() != 200 || kind.is_none_or(|kind| !kind.starts_with("application/octet-stream")) {
         return Err(refused(&url, response));
     }
     let (zxid, size) = announced(&response).with_context(|| format!("{url}: this is no snapshot"))?;
-    receive(response, into).with_context(|| format!("{url}: the snapshot did not come whole"))?;
+    receive(response, size, into).with_context(|| format!("{url}: the snapshot did not come whole"))?;
     let mut file = unnamed_snapshot(into, RECEIVED)?;
     if file.length != size {
         bail!("{url}: {} bytes of the snapshot came, it should have {size}", file.length);
@@ -86,19 +93,25 @@ fn announced(response: &Response<Body>) -> anyhow::Result<(Zxid, u64)> {
     Ok((zxid, value("snapshot_size")?.parse().context("snapshot_size is no number")?))
 }
 
-fn receive(response: Response<Body>, into: &RealDisk) -> anyhow::Result<()> {
+fn receive(response: Response<Body>, size: u64, into: &RealDisk) -> anyhow::Result<()> {
     let mut file = fs::File::create_new(into.path(RECEIVED))?;
-    copy(&mut response.into_body().into_reader(), &mut file)?;
+    let mut told = Instant::now();
+    body::copy(response.into_body().into_reader(), &mut file, SILENCE, |came| {
+        if told.elapsed() >= TOLD {
+            told = Instant::now();
+            eprintln!("zoorum: {came} of {size} bytes have come");
+        }
+    })?;
     Ok(file.sync_all()?)
 }
 
 /// What the server says, and what helps.
 fn refused(url: &str, response: Response<Body>) -> anyhow::Error {
     let status = response.status().as_u16();
-    let mut text = String::new();
+    let mut text = Vec::new();
     // Whatever can be had of it.
-    let _ = response.into_body().into_reader().take(ANSWER_MAX).read_to_string(&mut text);
-    let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+    let _ = body::copy(response.into_body().into_reader().take(ANSWER_MAX), &mut text, SILENCE, |_| {});
+    let answer: Value = serde_json::from_slice(&text).unwrap_or_default();
     let says = answer["error"].as_str().unwrap_or("no reason; its log may have one");
     let help = match status {
         401 => ". Say who you are, by --auth 'digest user:password', --auth-file or ZOORUM_AUTH",

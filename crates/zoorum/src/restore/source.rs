@@ -8,6 +8,7 @@ use zoorum_proto::{WallClock, Zxid};
 use zoorum_storage::{Moment, Tree, moments, past, state_of_file};
 
 use super::bail_if_later;
+use super::users::User;
 use crate::backup::{is_expected, open_version, options};
 use crate::manifest::{self, time_text};
 
@@ -61,8 +62,16 @@ impl Source {
                 manifest::NAME
             );
         }
-        // A server that runs changes its files meanwhile: `zoorum backup` copes with that.
+        // A server that runs changes its files meanwhile.
         Claim::try_out(from)?;
+        for directory in [Some(from), from_log_dir].into_iter().flatten() {
+            if let Some(user) = User::of(directory) {
+                bail!(
+                    "{}: {user}. Stop it first, or make a backup, which copes with that",
+                    directory.display()
+                );
+            }
+        }
         let (snapshots, logs) = (open_version(from)?, open_version(from_log_dir.unwrap_or(from))?);
         Ok(Self::Files { snapshots, logs, is_backup: false })
     }

@@ -8,7 +8,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -17,8 +17,11 @@ use zoorum_proto::Zxid;
 use zoorum_storage::name::snapshot_name;
 use zoorum_storage::{Compression, SnapshotOptions, Tree, write_tree};
 
+use super::users::User;
+use crate::manifest;
+
 /// The directory of all files that count.
-const VERSION: &str = "version-2";
+pub(super) const VERSION: &str = "version-2";
 /// The directory of what is Zoorum's own. What it says of the old history is moved aside, too.
 const OWN: &str = "zoorum";
 /// Of those, what stays.
@@ -34,6 +37,12 @@ pub(crate) enum Occupied {
         .directory.display()
     )]
     Logs { directory: PathBuf, name: String },
+    #[error("{}: {user}. Stop it first, or changes that it makes are lost", .directory.display())]
+    Used { directory: PathBuf, user: User },
+    #[error("{}: is a backup, or lies in one: a restore would write into it. Name another directory", .directory.display())]
+    Backup { directory: PathBuf },
+    #[error("{}: the backup {} lies in it. Move the backup out of it, or name another directory", .directory.display(), .backup.display())]
+    HoldsBackup { directory: PathBuf, backup: PathBuf },
 }
 
 /// See the module.
@@ -49,7 +58,25 @@ impl Target<'_> {
     pub(super) fn try_out(&self) -> anyhow::Result<()> {
         Claim::try_out(self.into)?;
         self.data_log_dir.map(Claim::try_out).transpose()?;
+        self.refuse_users()?;
         self.refuse_data()
+    }
+
+    fn refuse_users(&self) -> Result<(), Occupied> {
+        [Some(self.into), self.data_log_dir].into_iter().flatten().try_for_each(refuse_used)
+    }
+
+    /// Keeps a restore out of the backup that it reads, and of any other.
+    pub(super) fn refuse_backup(&self, from: &Path) -> Result<(), Occupied> {
+        let (directory, into, source) = (self.into.to_owned(), resolved(self.into), resolved(from));
+        let is_backup = |path: &Path| path.join(manifest::NAME).is_file();
+        if is_backup(&into) || (is_backup(&source) && into.starts_with(&source)) {
+            return Err(Occupied::Backup { directory });
+        }
+        if is_backup(&source) && source.starts_with(&into) {
+            return Err(Occupied::HoldsBackup { directory, backup: from.to_owned() });
+        }
+        Ok(())
     }
 
     /// The same, and keeps servers away from it. The directory is made if it is not there.
@@ -93,6 +120,8 @@ impl Target<'_> {
 
     /// Writes the state, durably, and lets it count in one step.
     pub(super) fn write(&self, _claims: &[Claim], tree: &mut Tree) -> anyhow::Result<()> {
+        // A Java server heeds no claim: one may have started during the reading.
+        self.refuse_users()?;
         let (now, version) = (jiff::Timestamp::now().as_millisecond(), self.into.join(VERSION));
         let making = self.into.join(format!("restoring-{now}"));
         let restored = making.join(VERSION);
@@ -153,6 +182,27 @@ fn first_file(directory: &Path, prefix: &str) -> anyhow::Result<Option<String>> 
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
-    let absolute = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    absolute(one) == absolute(other)
+    resolved(one) == resolved(other)
+}
+
+/// The path without links and dots. Where nothing exists there are no links.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let known = path.ancestors().find_map(|ancestor| Some((ancestor, fs::canonicalize(ancestor).ok()?)));
+    let Some((ancestor, mut whole)) = known else { return path };
+    for part in path.strip_prefix(ancestor).unwrap_or(Path::new("")).components() {
+        match part {
+            Component::ParentDir => whole = whole.parent().unwrap_or(Path::new("/")).to_owned(),
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
+/// Refuses a directory that another process is seen to use.
+fn refuse_used(directory: &Path) -> Result<(), Occupied> {
+    match User::of(directory) {
+        Some(user) => Err(Occupied::Used { directory: directory.to_owned(), user }),
+        None => Ok(()),
+    }
 }

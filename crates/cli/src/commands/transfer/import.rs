@@ -13,16 +13,17 @@ use crate::fault::Fault;
 use crate::options::Parsed;
 use crate::paths;
 use crate::shell::Shell;
+use crate::signals::{Held, Signal};
 use crate::walk::Walk;
 
 /// The longest line; data of a znode is 1 MiB at most, unless servers are told otherwise.
 const LINE_MAX: u64 = 64 << 20;
 /// Znodes of one transaction.
 const BATCH: usize = 100;
-/// Bytes of one transaction, but for the last znode's.
+/// Bytes of one transaction, unless a single znode has more; servers take 1 MiB, unless they are told otherwise.
 const BATCH_BYTES: usize = 256 << 10;
 /// Znodes that are deleted at once when an import is undone.
-const UNDO_BATCH: usize = 1000;
+const UNDO_BATCH: usize = 100;
 
 pub(crate) async fn import(shell: &mut Shell, parsed: Parsed) -> Result<(), Fault> {
     let (file, target) = (parsed.argument(0), parsed.argument(1));
@@ -58,42 +59,87 @@ fn placed(target: &str, relative: &str) -> String {
 
 /// Creates everything, or nothing.
 async fn create(shell: &mut Shell, source: &mut Source, target: &str) -> Result<(), Fault> {
-    let client = shell.client();
+    let held = shell.signals().hold(Signal::ALL);
     let mut is_ours = false;
+    match create_all(shell, &held, source, target, &mut is_ours).await {
+        Ok(()) => Ok(()),
+        Err(fault) => Err(undone(shell, target, is_ours, fault).await),
+    }
+}
+
+/// Creates batch by batch. The target is ours once the first is created.
+async fn create_all(
+    shell: &mut Shell,
+    held: &Held,
+    source: &mut Source,
+    target: &str,
+    is_ours: &mut bool,
+) -> Result<(), Fault> {
+    let client = shell.client();
+    let bytes_max = shell.invocation.request_bytes_max.map_or(BATCH_BYTES, |bytes| bytes.min(BATCH_BYTES));
+    let mut batches = Batches { source, target, bytes_max, ahead: None };
     loop {
-        let mut batch = Multi::new();
-        let (mut count, mut bytes) = (0, 0);
-        while count < BATCH && bytes < BATCH_BYTES {
-            let Some(record) = source.next()? else { break };
-            (count, bytes) = (count + 1, bytes + record.bytes().len());
-            batch = batch.create(&placed(target, &record.path), record.bytes(), record.how());
+        let batch = batches.next()?;
+        if batch.is_empty() {
+            return Ok(held.release()?);
         }
-        if count == 0 {
-            return Ok(());
-        }
-        let fault = match shell.until_interrupted(client.multi(batch)).await {
-            Some(Ok(_)) => {
-                is_ours = true;
-                continue;
+        let multi = batch
+            .iter()
+            .fold(Multi::new(), |multi, (path, record)| multi.create(path, record.bytes(), record.how()));
+        // A signal waits for the answer: what may have been created could not be deleted without knowing whose it is.
+        shell.ask(client.multi(multi)).await?;
+        *is_ours = true;
+        held.check()?;
+    }
+}
+
+/// The records of a file, in transactions that a server takes.
+struct Batches<'a> {
+    source: &'a mut Source,
+    target: &'a str,
+    /// Of one transaction, unless a single znode is larger.
+    bytes_max: usize,
+    /// Read, but too much for the batch before.
+    ahead: Option<(String, Record)>,
+}
+
+impl Batches<'_> {
+    /// The next one, with the paths in the tree; empty at the end.
+    fn next(&mut self) -> Result<Vec<(String, Record)>, Fault> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while batch.len() < BATCH {
+            let Some((path, record)) = self.take()? else { break };
+            bytes += record.request_bytes(&path);
+            if bytes > self.bytes_max && !batch.is_empty() {
+                self.ahead = Some((path, record));
+                break;
             }
-            Some(Err(error)) => Fault::from(error),
-            None => Fault::new("interrupted"),
-        };
-        return Err(undone(shell, &client, target, is_ours, &fault).await);
+            batch.push((path, record));
+        }
+        Ok(batch)
+    }
+
+    fn take(&mut self) -> Result<Option<(String, Record)>, Fault> {
+        match self.ahead.take() {
+            Some(ahead) => Ok(Some(ahead)),
+            None => Ok(self.source.next()?.map(|record| (placed(self.target, &record.path), record))),
+        }
     }
 }
 
 /// Deletes what was created, and says so.
-async fn undone(shell: &mut Shell, client: &Client, target: &str, is_ours: bool, fault: &Fault) -> Fault {
+async fn undone(shell: &mut Shell, target: &str, is_ours: bool, fault: Fault) -> Fault {
+    let client = shell.client();
     let what = match is_ours {
         // Whose the target is, if there is one, nobody knows.
         false => "Nothing else was sent.".to_owned(),
-        true => match shell.settle(delete_all(client, target)).await {
+        true => match shell.settle(delete_all(&client, target)).await {
             true => "What had been created is deleted again.".to_owned(),
             false => format!("What had been created could not be deleted again: deleteall {target} does it."),
         },
     };
-    Fault { message: format!("{}\n{what}", fault.message), code: fault.code }
+    Fault { message: format!("{}\n{what}", fault.message), ..fault }
 }
 
 async fn delete_all(client: &Client, target: &str) -> bool {
@@ -108,17 +154,30 @@ async fn delete_all(client: &Client, target: &str) -> bool {
 
 /// Creates what is not there, and sets the data of what is.
 async fn merge(shell: &mut Shell, source: &mut Source, target: &str) -> Result<(), Fault> {
+    let held = shell.signals().hold(Signal::ALL);
+    let mut done = 0;
+    merge_all(shell, &held, source, target, &mut done).await.map_err(|fault| Fault {
+        message: format!(
+            "{}\nThe first {done} znodes of the file are imported, the others are not.",
+            fault.message
+        ),
+        ..fault
+    })
+}
+
+async fn merge_all(
+    shell: &mut Shell,
+    held: &Held,
+    source: &mut Source,
+    target: &str,
+    done: &mut u64,
+) -> Result<(), Fault> {
     let client = shell.client();
-    let mut done = 0_u64;
     while let Some(record) = source.next()? {
+        held.check()?;
         let path = placed(target, &record.path);
-        if let Err(error) = shell.settle(put(&client, &path, &record)).await {
-            let message = Fault::from(error).message;
-            return Err(Fault::new(format!(
-                "{message}\n{done} znodes before {path} are imported, the others are not."
-            )));
-        }
-        done += 1;
+        shell.settle(put(&client, &path, &record)).await?;
+        *done += 1;
     }
     Ok(())
 }
@@ -146,6 +205,8 @@ struct Source {
     file: String,
     reader: BufReader<File>,
     line: u64,
+    /// Whether the export's last line has been read.
+    has_ended: bool,
 }
 
 impl Source {
@@ -156,7 +217,7 @@ impl Source {
         if !is_file {
             return Err(fault("it is no plain file, and must be read twice".to_owned()));
         }
-        Ok(Self { file: file.to_owned(), reader: BufReader::new(opened), line: 0 })
+        Ok(Self { file: file.to_owned(), reader: BufReader::new(opened), line: 0, has_ended: false })
     }
 
     fn rewind(&mut self) -> Result<(), Fault> {
@@ -183,13 +244,15 @@ impl Source {
 
     /// The next znode; none behind the last.
     fn next(&mut self) -> Result<Option<Record>, Fault> {
-        loop {
+        while !self.has_ended {
             match self.line()? {
                 Some(Line::Znode(record)) => return Ok(Some(record)),
                 Some(Line::Head) => {}
-                Some(Line::End(_)) | None => return Ok(None),
+                Some(Line::End(_)) => self.has_ended = true,
+                None => return Err(self.fault("the file was whole a moment ago, and now ends here")),
             }
         }
+        Ok(None)
     }
 
     /// Reads through all of it: whether it is whole, and whether each znode can be created behind those before it.
@@ -239,6 +302,31 @@ mod tests {
         let path = file.path().to_str().expect("a name").to_owned();
         let mut source = Source::open(&path).map_err(|fault| fault.message)?;
         source.check("/to").map_err(|fault| fault.message.replace(&path, "FILE"))
+    }
+
+    /// The paths of each batch.
+    fn batches(records: &[(&str, usize)], bytes_max: usize) -> Vec<Vec<String>> {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        for &(path, bytes) in records {
+            let data = "x".repeat(bytes);
+            writeln!(file, "{{\"path\":\"{path}\",\"data\":{{\"text\":\"{data}\"}}}}").expect("written");
+        }
+        writeln!(file, "{}", Line::end(records.len() as u64)).expect("written");
+        let mut source = Source::open(file.path().to_str().expect("a name")).expect("a file");
+        let mut batches = Batches { source: &mut source, target: "/to", bytes_max, ahead: None };
+        let next = || batches.next().expect("records").into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        std::iter::repeat_with(next).take_while(|batch| !batch.is_empty()).collect()
+    }
+
+    #[test]
+    fn a_large_znode_behind_small_ones_has_a_transaction_of_its_own() {
+        let [small, large] = [100, 5000];
+        let told = batches(&[("", small), ("/a", small), ("/b", large), ("/c", small), ("/d", small)], 2000);
+        assert_eq!(told, [&["/to", "/to/a"][..], &["/to/b"], &["/to/c", "/to/d"]]);
+        let told = batches(&[("", 900), ("/a", 900), ("/b", 900)], 2000);
+        assert_eq!(told, [&["/to"][..], &["/to/a"], &["/to/b"]], "paths and ACLs count, too");
+        let many: Vec<_> = std::iter::repeat_n(("", 0), BATCH + 1).collect();
+        assert_eq!(batches(&many, BATCH_BYTES).iter().map(Vec::len).collect::<Vec<_>>(), [BATCH, 1]);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::{acl, data};
 /// The version of the form.
 const FORM: u64 = 1;
 
+/// No fewer than all lengths and numbers of a creation take, or of an entry of an ACL.
+const FIELDS_BYTES: usize = 64;
+
 /// What a line says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Line {
@@ -97,6 +100,12 @@ impl Record {
     pub(super) fn how(&self) -> Create {
         let how = Create::new(CreateMode::Persistent).acl(self.acl.clone());
         if self.data.is_none() { how.null() } else { how }
+    }
+
+    /// No fewer bytes than its creation takes in a request.
+    pub(super) fn request_bytes(&self, path: &str) -> usize {
+        let entry = |acl: &Acl<'_>| FIELDS_BYTES + acl.scheme.len() + acl.id.len();
+        FIELDS_BYTES + path.len() + self.bytes().len() + self.acl.iter().map(entry).sum::<usize>()
     }
 
     /// The data, empty for null.

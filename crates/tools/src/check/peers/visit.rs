@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 
 use zoorum_config::ServerConfig;
+use zoorum_proto::ServerId;
 use zoorum_proto::quorum::{HostPort, Member, MemberAddress};
 
 use super::clock::{Lag, lag};
@@ -21,7 +22,7 @@ pub(super) struct Visit {
     /// The same of the port for followers. Only a leader opens it.
     quorum: Result<(), io::Error>,
     /// Where clients should connect.
-    client: Option<HostPort>,
+    client: Client,
     /// What it says there.
     pub answer: Option<Answer>,
     /// Its clock against ours.
@@ -38,8 +39,8 @@ impl Visit {
             let attempts = member.addresses.iter().map(|address| reach(port(address)).map(drop));
             attempts.reduce(Result::or).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
         };
-        let client = client_address(member, config);
-        let answer = client.as_ref().and_then(|address| {
+        let client = Client::of(member, config);
+        let answer = client.address().and_then(|address| {
             let reached = resolve(address).ok()?;
             reached.iter().find_map(|address| Answer::of(address).ok())
         });
@@ -60,6 +61,11 @@ impl Visit {
         }
     }
 
+    /// Whether it seems to run, and cannot be asked what it is.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.answer.is_none() && self.election.is_ok() && !matches!(self.client, Client::Told(_))
+    }
+
     /// `runs`: whether this server itself does.
     pub(super) fn tell(&self, runs: bool, report: &mut Report) {
         let id = self.member.id;
@@ -76,10 +82,8 @@ impl Visit {
                 report.add(Area::Peers).ok(format!("server {id}: {}", answer.in_short()))
             }
             (None, Ok(())) => {
-                let at = self.client.as_ref().map_or(String::new(), |client| format!(" ({client})"));
-                report
-                    .add(Area::Peers)
-                    .ok(format!("server {id}: its election port answers; its client port{at} does not"));
+                let found = format!("server {id}: its election port answers; {}", self.client.in_short(id));
+                report.add(Area::Peers).ok(found);
             }
             (Some(answer), Err(error)) => report.add(Area::Peers).error(
                 format!(
@@ -112,15 +116,43 @@ impl Visit {
     }
 }
 
-/// Where its clients connect: its line says so, or the port is taken to be as here. On this machine it cannot be.
-fn client_address(member: &Member, config: &ServerConfig) -> Option<HostPort> {
-    let election = &member.addresses.first()?.election;
-    let host = election.host.clone();
-    match &member.client_address {
-        Some(address) if !address.is_any_host() => Some(address.clone()),
-        Some(address) => Some(HostPort { host, port: address.port }),
-        None if is_here(election) => None,
-        None => Some(HostPort { host, port: config.network.client_address.as_ref()?.port }),
+/// Where a server's clients connect.
+enum Client {
+    /// Its line says so.
+    Told(HostPort),
+    /// The port is taken to be as here.
+    Guessed(HostPort),
+    /// Nobody says so, and on the same machine it cannot be as here.
+    Unknown,
+}
+
+impl Client {
+    fn of(member: &Member, config: &ServerConfig) -> Self {
+        let Some(MemberAddress { election, .. }) = member.addresses.first() else { return Self::Unknown };
+        let host = election.host.clone();
+        match (&member.client_address, &config.network.client_address) {
+            (Some(address), _) if !address.is_any_host() => Self::Told(address.clone()),
+            (Some(address), _) => Self::Told(HostPort { host, port: address.port }),
+            (None, Some(own)) if !is_here(election) => Self::Guessed(HostPort { host, port: own.port }),
+            (None, _) => Self::Unknown,
+        }
+    }
+
+    fn address(&self) -> Option<&HostPort> {
+        match self {
+            Self::Told(address) | Self::Guessed(address) => Some(address),
+            Self::Unknown => None,
+        }
+    }
+
+    /// Of a server that gave no answer.
+    fn in_short(&self, id: ServerId) -> String {
+        let untold = format!("its client port is not told by server.{id}");
+        match self {
+            Self::Told(address) => format!("its client port ({address}) does not"),
+            Self::Guessed(address) => format!("{untold}, and that of this server ({address}) does not"),
+            Self::Unknown => untold,
+        }
     }
 }
 
