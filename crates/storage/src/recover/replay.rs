@@ -104,6 +104,7 @@ impl Replay {
             empty_file = (!has_records).then_some(file.zxid);
         }
         self.refuse_misnamed(disk, &read)?;
+        empty.extend(self.take_forsaken(&mut read));
         let read: Vec<_> = read.into_iter().map(|(file, _)| file.name.clone()).collect();
         for file in &empty {
             self.warnings.push(RecoverWarning::EmptyLogRemoved { file: file.name.clone() });
@@ -126,19 +127,26 @@ impl Replay {
         })
     }
 
-    /// A file whose name lies ahead and is not free: the log would come to it some day, and could not go on. A
-    /// crash leaves one at most, the newest, and nothing in it.
+    /// A file whose name lies ahead and is not free: the log would come to it some day, and could not go on. No crash
+    /// leaves one with a record in it.
     fn refuse_misnamed<D: Disk>(&self, disk: &D, read: &[(&LogFile, bool)]) -> Result<(), RecoverError> {
-        let is_newest = |file: &LogFile| read.last().is_some_and(|(newest, _)| *newest == file);
-        let misnamed = |&&(file, has_records): &&(&LogFile, bool)| {
-            file.zxid > self.applied && (has_records || !is_newest(file))
-        };
+        let misnamed = |&&(file, has_records): &&(&LogFile, bool)| file.zxid > self.applied && has_records;
         match read.iter().find(misnamed) {
             Some((file, _)) => {
                 Err(RecoverError::Misnamed { file: disk.path(&file.name), last: self.applied })
             }
             None => Ok(()),
         }
+    }
+
+    /// Files whose names lie ahead and that have no record, but for the newest, which the log goes on with. Each was begun
+    /// for a change that never was: the process died, and the next one began another for its first change, and died, too.
+    fn take_forsaken<'a>(&self, read: &mut Vec<(&'a LogFile, bool)>) -> Vec<&'a LogFile> {
+        let newest = read.last().map(|(file, _)| file.zxid);
+        let is_forsaken = |(file, has_records): &mut (&LogFile, bool)| {
+            file.zxid > self.applied && !*has_records && Some(file.zxid) != newest
+        };
+        read.extract_if(.., is_forsaken).map(|(file, _)| file).collect()
     }
 
     fn ignore_empty(&mut self, empty: &mut Vec<&LogFile>) {

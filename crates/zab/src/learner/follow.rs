@@ -129,7 +129,9 @@ impl Learner {
         self.committed = zxid;
         ground.counters.commits_received += 1;
         if self.stage == Stage::Active {
-            ground.history.on_committed(zxid);
+            // An earlier leader may have said so of changes behind it, which were lost with its connection before they were
+            // logged: they are as committed as ever, and come once more.
+            ground.history.on_committed(zxid.max(ground.history.committed()));
         }
     }
 

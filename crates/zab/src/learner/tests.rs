@@ -157,3 +157,16 @@ fn nobody_goes_back_behind_what_is_committed() {
     assert!(lost.0.contains("was committed"), "{lost:?}");
     assert_eq!(play.learner.stage, Stage::AwaitsPlan);
 }
+
+#[test]
+fn what_an_earlier_leader_committed_stays_committed_though_it_was_lost_on_the_way_to_the_log() {
+    let mut play = Play::new();
+    play.hear_all(&[(Diff, zxid(1, 5)), (NewLeader, BEGINNING)]);
+    play.persist(Persist::CurrentEpoch(Epoch(2)));
+    play.hear(UpToDate, NOTHING).expect("nothing is wrong with that");
+    play.scene.history.on_committed(zxid(2, 2)); // of changes that came with a connection, and went with it
+    for change in [zxid(2, 1), zxid(2, 2), zxid(2, 3)] {
+        play.hear_all(&[(Proposal, change), (Commit, change)]);
+        assert_eq!(play.scene.history.committed(), change.max(zxid(2, 2)));
+    }
+}
