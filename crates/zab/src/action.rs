@@ -115,7 +115,9 @@ impl Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromLeader {
     /// The oldest sync that was asked for is done: everything committed before has been told.
-    Synced,
+    ///
+    /// That is what was committed up to here, and nothing behind it: what was asked for later waits for its own change.
+    Synced(Zxid),
     /// The answer to whether a session is alive.
     Revalidated(Revalidated),
 }

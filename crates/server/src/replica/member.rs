@@ -272,10 +272,7 @@ impl Replica {
                     Action::Seek(seek) => self.member.effects.push(Effect::Seek(seek)),
                     Action::Tell(notice) => self.member.effects.push(Effect::Tell(notice)),
                     Action::Became(part) => self.become_part(part),
-                    Action::FromLeader(FromLeader::Synced) => {
-                        let committed = self.order.committed();
-                        self.member.synced.push_back(committed);
-                    }
+                    Action::FromLeader(FromLeader::Synced(after)) => self.member.synced.push_back(after),
                     Action::FromLeader(FromLeader::Revalidated(answer)) => self.on_revalidated(now, answer),
                     Action::FromLearner(word) if self.serves() => self.on_learner(tree, now, word),
                     Action::FromLearner(word) => self.member.early.push(word),

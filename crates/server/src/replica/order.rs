@@ -43,11 +43,6 @@ impl Order {
         }
     }
 
-    /// Up to here everything is committed, as far as a member knows.
-    pub(super) fn committed(&self) -> Zxid {
-        self.peer().map_or(Zxid::ZERO, |peer| peer.history().committed())
-    }
-
     /// Up to here a member's tree has everything.
     pub(super) fn applied(&self) -> Zxid {
         self.peer().map_or(Zxid::ZERO, |peer| peer.history().applied())

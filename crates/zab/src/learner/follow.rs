@@ -47,7 +47,7 @@ impl Learner {
                 Ok(())
             }
             PacketType::Sync => {
-                ground.actions.push(Action::FromLeader(FromLeader::Synced));
+                ground.actions.push(Action::FromLeader(FromLeader::Synced(self.committed)));
                 Ok(())
             }
             PacketType::Revalidate => {

@@ -321,10 +321,10 @@ impl ObserverMaster {
     /// The leader answers. Gives back what is for this server's own clients.
     pub(crate) fn on_answer(&mut self, ground: &mut Ground<'_>, answer: FromLeader) -> Option<FromLeader> {
         match &answer {
-            FromLeader::Synced => {
+            FromLeader::Synced(after) => {
                 let asker = self.syncs.pop_front().flatten();
                 let Some(link) = asker else { return Some(answer) };
-                self.synced.push_back((ground.history.committed(), link));
+                self.synced.push_back((*after, link));
                 self.tell(ground);
             }
             FromLeader::Revalidated(Revalidated { session, .. }) => {

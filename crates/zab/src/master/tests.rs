@@ -62,7 +62,7 @@ fn the_answer_to_a_sync_comes_between_the_changes_before_and_behind_it() {
     // them is in this server's log.
     play.commit(zxid(2, 1));
     assert!(
-        play.master.on_answer(&mut play.scene.ground(), FromLeader::Synced).is_none(),
+        play.master.on_answer(&mut play.scene.ground(), FromLeader::Synced(zxid(2, 1))).is_none(),
         "it is an observer's"
     );
     play.commit(zxid(2, 3));
