@@ -183,6 +183,7 @@ impl<D: Disk> ReplicaThread<D> {
     /// finds the one state or the other.
     fn restore(&mut self, waiting: Waiting<D>, zxid: Zxid) -> Result<(), ServeError> {
         let Waiting { restoring, asker, until } = waiting;
+        let origin = restoring.origin();
         let before = self.replica.standing().begins_with.max(self.shared.tree.read().last_zxid());
         let (tree, staged) = match restoring.settle_at(zxid) {
             Ok(settled) => settled,
@@ -195,7 +196,7 @@ impl<D: Disk> ReplicaThread<D> {
         self.log = TxnLog::open(self.errands.logs.clone(), tail, self.errands.log_options);
         let old = self.show_tree(tree);
         let now = self.shared.clock.now();
-        self.replica.on_restored(&self.shared.tree.read(), now);
+        self.replica.on_restored(&self.shared.tree.read(), now, origin);
         self.snapshot_owed = false;
         self.errands.restored = Some(Restored { zxid, asker, until });
         self.publish()?;

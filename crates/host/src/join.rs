@@ -55,7 +55,6 @@ pub(crate) fn join(
         accepted: epochs.accepted(),
         current: epochs.current(),
         last: state.last_zxid,
-        origin: state.tree.highest_loaded().epoch(),
         needs_snapshot: forced.is_some(),
         abstains: forced == Some(ForceSnap::Damage),
     };

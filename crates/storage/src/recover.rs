@@ -294,13 +294,14 @@ fn settle<D: Disk>(logs: &D, replayed: &Replayed) -> Result<(), RecoverError> {
     if let Some((name, offset)) = &replayed.torn {
         cut(logs, name, *offset).map_err(failed(name))?;
     }
-    if let Some((name, end)) = replayed.torn.as_ref().or(replayed.clean.as_ref()) {
+    let newest = replayed.torn.as_ref().or(replayed.clean.as_ref());
+    if let Some((name, end)) = newest {
         write_end_anew(logs, name, *end).map_err(failed(name))?;
     }
     for name in &replayed.read {
         logs.open(name).and_then(|mut file| file.sync_data()).map_err(failed(name))?;
     }
-    if let Some((name, _)) = replayed.torn.as_ref().or(replayed.clean.as_ref()) {
+    if let Some((name, _)) = newest {
         // Only now: a power cut before could have taken a record, and left nothing that says it was not synced.
         clear_marks(logs, name).map_err(failed(name))?;
     }

@@ -131,7 +131,7 @@ impl Tree {
     }
 
     /// The latest change of any znode when the tree was read from a snapshot. It can be later than the tree's own place:
-    /// then it was restored from another history.
+    /// then the snapshot was taken while the tree changed, or restored from another history.
     pub fn highest_loaded(&self) -> Zxid {
         self.highest_loaded
     }

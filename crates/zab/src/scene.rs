@@ -8,7 +8,7 @@ use zoorum_proto::quorum::packet::PACKET_DATA_MAX;
 use zoorum_proto::quorum::{Joint, PacketType, QuorumConfig, QuorumPacket};
 use zoorum_proto::{Monotonic, ServerId, Zxid};
 
-use crate::action::{Action, Persist};
+use crate::action::{Action, FromLeader, Persist};
 use crate::ground::Ground;
 use crate::history::{Entry, History, HistoryLimits};
 use crate::link::LinkAction;
@@ -90,6 +90,15 @@ impl Scene {
             }
         }
         told
+    }
+
+    /// What the leader has told the session layer since the last call to this or that.
+    pub(crate) fn answers(&mut self) -> Vec<FromLeader> {
+        let said = |action| match action {
+            Action::FromLeader(said) => Some(said),
+            _ => None,
+        };
+        self.actions.drain(..).filter_map(said).collect()
     }
 }
 

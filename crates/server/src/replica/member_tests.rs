@@ -45,7 +45,6 @@ impl Scene {
             accepted: Epoch::ZERO,
             current: Epoch::ZERO,
             last: Zxid::ZERO,
-            origin: Epoch::ZERO,
             needs_snapshot: false,
             abstains: false,
         };

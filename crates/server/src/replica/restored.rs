@@ -59,9 +59,9 @@ impl Replica {
         }
     }
 
-    /// `tree` is the restored state, at the place that it was promised. All that was logged is replaced by it,
-    /// durably.
-    pub fn on_restored(&mut self, tree: &Tree, now: Now) {
+    /// `tree` is the restored state, at the place that it was promised, and comes from a history up to `origin`. All that
+    /// was logged is replaced by it, durably.
+    pub fn on_restored(&mut self, tree: &Tree, now: Now, origin: Zxid) {
         self.unapplied.clear();
         match &mut self.order {
             Order::Alone(broadcast) => {
@@ -69,7 +69,7 @@ impl Replica {
                 self.begin_anew_alone(tree, now);
             }
             Order::Among { peer, .. } => {
-                peer.on_restored(now.monotonic, tree.last_zxid(), tree.highest_loaded().epoch());
+                peer.on_restored(now.monotonic, tree.last_zxid(), origin.epoch());
                 self.member.restored = Some(tree.last_zxid());
                 self.act(tree, now);
             }

@@ -4,7 +4,7 @@ use zoorum_proto::quorum::{LeaderInfo, PacketType};
 use zoorum_proto::{Epoch, ServerId, Zxid};
 
 use super::{Learner, Needs, Stage, Step};
-use crate::action::Persist;
+use crate::action::{FromLeader, Persist};
 use crate::elector::Elected;
 use crate::link::LinkId;
 use crate::scene::{Scene, packet, zxid};
@@ -169,4 +169,18 @@ fn what_an_earlier_leader_committed_stays_committed_though_it_was_lost_on_the_wa
         play.hear_all(&[(Proposal, change), (Commit, change)]);
         assert_eq!(play.scene.history.committed(), change.max(zxid(2, 2)));
     }
+}
+
+#[test]
+fn the_answer_to_a_sync_says_what_was_committed_before_it_whatever_comes_along() {
+    let mut play = Play::new();
+    play.hear_all(&[(Diff, zxid(1, 5)), (NewLeader, BEGINNING)]);
+    play.persist(Persist::CurrentEpoch(Epoch(2)));
+    let [first, second] = [zxid(2, 1), zxid(2, 2)];
+    let all = [(UpToDate, NOTHING), (Proposal, first), (Proposal, second), (Commit, first)];
+    play.hear_all(&all);
+    let together = [packet(PacketType::Sync, Zxid::ZERO), packet(Commit, second)].concat();
+    play.learner.on_received(&mut play.scene.ground(), &together.into()).expect("nothing is wrong with that");
+    assert_eq!(play.scene.history.committed(), second);
+    assert_eq!(play.scene.answers(), [FromLeader::Synced(first)]);
 }

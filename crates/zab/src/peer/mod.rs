@@ -45,9 +45,6 @@ pub struct Recovered {
     pub current: Epoch,
     /// Where its history ends, durably.
     pub last: Zxid,
-    /// Its tree holds changes of epochs up to this one, which may be later than where it stands: it was restored from
-    /// another ensemble's.
-    pub origin: Epoch,
     /// Its history cannot be mended by cutting and adding, or its tree is wrong: it needs a whole tree.
     pub needs_snapshot: bool,
     /// It may have lost what it acknowledged. Until it has a leader's tree it neither votes nor counts.
@@ -68,7 +65,7 @@ pub struct Peer {
     history: History,
     accepted: Epoch,
     current: Epoch,
-    /// An epoch that this server founds is later than this one.
+    /// An epoch that this server founds is later than this one, of which a state comes that was restored here.
     origin: Epoch,
     needs_snapshot: bool,
     abstains: bool,
@@ -119,7 +116,7 @@ impl Peer {
             history,
             accepted: found.accepted,
             current: found.current,
-            origin: found.origin,
+            origin: Epoch::ZERO,
             needs_snapshot: found.needs_snapshot || found.abstains,
             abstains: found.abstains,
             role: Role::Looking,

@@ -188,7 +188,6 @@ impl World {
             accepted: disk.accepted.max(last.epoch()),
             current: disk.current.max(last.epoch()),
             last,
-            origin: Epoch::ZERO,
             needs_snapshot: self.servers[at].needs_snapshot,
             abstains: self.servers[at].abstains,
         };

@@ -58,10 +58,24 @@ impl Ensemble {
         ensemble
     }
 
+    /// The same, with one more that observes, and has the follower for its master.
+    pub(super) fn observed(settings: &[MemberSettings]) -> Self {
+        let mut ensemble = Self::new(settings, settings.len() - 1);
+        ensemble.members.iter_mut().for_each(|member| member.is_up = true);
+        ensemble.pass(Duration::from_secs(3));
+        ensemble
+    }
+
     /// Only the first of them is up.
     pub(super) fn apart(settings: &[MemberSettings]) -> Self {
+        Self::new(settings, settings.len())
+    }
+
+    /// Only the first of them is up. So many vote.
+    fn new(settings: &[MemberSettings], voters: usize) -> Self {
         let now = Now { monotonic: Monotonic::default(), wall: WallClock(1_000) };
-        let line = |id| format!("server.{id}=m{id}:1:2:participant\n");
+        let role = |id| if id <= voters { "participant" } else { "observer" };
+        let line = |id| format!("server.{id}=m{id}:1:2:{}\n", role(id));
         let text: String = (1..=settings.len()).map(line).collect();
         let config = Arc::new(QuorumConfig::parse(&text, false).expect("a configuration"));
         let member = |(id, settings): (u8, &MemberSettings)| {
@@ -70,7 +84,6 @@ impl Ensemble {
                 accepted: Epoch::ZERO,
                 current: Epoch::ZERO,
                 last: Zxid::ZERO,
-                origin: Epoch::ZERO,
                 needs_snapshot: false,
                 abstains: false,
             };
@@ -338,7 +351,7 @@ fn peer_settings(id: u8) -> PeerSettings {
         connect_pause: Duration::from_millis(100),
         observer_pause: Duration::from_millis(200),
         observer_reconnect_pause: Duration::ZERO,
-        observer_master_port: None,
+        observer_master_port: Some(3),
         history: HistoryLimits::default(),
         sync: SyncSettings::default(),
         multi_address: false,

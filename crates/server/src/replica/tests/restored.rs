@@ -16,7 +16,7 @@ fn a_restored_state_gets_a_place_of_its_own_and_everybody_begins_anew() {
     }
     scene.tree = Tree::new(8);
     scene.tree.move_to(Zxid(101));
-    scene.replica.on_restored(&scene.tree, scene.now);
+    scene.replica.on_restored(&scene.tree, scene.now, Zxid(100));
     let served = |outcome: &Outcome| match outcome {
         Outcome::Served { service } => Some(service.map(|service| service.era)),
         _ => None,

@@ -234,3 +234,25 @@ fn a_sync_is_answered_before_there_is_any_change_in_an_epoch() {
     let answer = ensemble.write(follower, session, 1, OpCode::Sync, "/".to_vec());
     assert_eq!(answer, [Told::Reply(1, last, 0)], "nobody has to write first");
 }
+
+#[test]
+fn what_was_asked_of_an_observer_does_not_come_behind_what_is_asked_of_its_master_since() {
+    let [one, two, three] = [(); 3].map(|()| MemberSettings::default());
+    let mut ensemble = Ensemble::observed(&[one, two, three]);
+    let (leader, follower, observer) = (ensemble.leader(), ensemble.follower(), 2);
+    assert_eq!(ensemble.mode(observer), Mode::Observer);
+    let session = ensemble.connect(observer, 1, None).expect("a session");
+    assert_eq!(ensemble.create(observer, session, 1, 0).len(), 1);
+    assert_eq!(ensemble.connect(follower, 1, Some(session)), Some(session));
+    assert_eq!(ensemble.create(follower, session, 2, 0).len(), 1);
+    ensemble.create(observer, session, 3, 0); // which has not noticed that the client is gone
+    ensemble.pass(Duration::from_secs(3));
+    let is_there = |ensemble: &Ensemble| ["/1", "/2", "/3"].map(|path| ensemble.has(leader, path));
+    assert_eq!(is_there(&ensemble), [true, true, false]);
+    assert_eq!(ensemble.mode(observer), Mode::Observer, "it was let go, and is back");
+    // And the other way round.
+    assert_eq!(ensemble.connect(observer, 1, Some(session)), Some(session));
+    assert_eq!(ensemble.create(observer, session, 4, 0).len(), 1);
+    ensemble.create(follower, session, 5, 0);
+    assert_eq!(["/4", "/5"].map(|path| ensemble.has(leader, path)), [true, false]);
+}

