@@ -67,7 +67,8 @@ class Member:
     def __init__(self, ensemble, number):
         self.ensemble, self.number = ensemble, number
         self.directory = ensemble.directory / str(number)
-        self.port, self.quorum, self.election = free_ports(3)
+        self.reserved = [reserve() for _ in range(3)]
+        self.port, self.quorum, self.election = (one.getsockname()[1] for one in self.reserved)
         self.process = None
 
     def configure(self):
@@ -195,15 +196,12 @@ def finish(run, within=300):
     return json.loads(out)
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+def reserve():
+    """A socket bound to a free port: while it lives the kernel gives that port to nobody who asks for any."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", 0))
+    return bound
 
 
 def writes(port, stopped):

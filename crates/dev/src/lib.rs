@@ -13,6 +13,7 @@ mod command;
 mod ensemble;
 mod links;
 mod member;
+mod reserve;
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::reserve::Reserved;
 
 /// How long a member may take to say what it is.
 const ANSWER: Duration = Duration::from_millis(200);
@@ -38,19 +40,29 @@ pub(crate) struct Member {
     pub(crate) election: SocketAddr,
     directory: PathBuf,
     process: Process,
+    _reserved: [Reserved; 3],
 }
 
 impl Member {
     /// A member that does not run yet. `client_port` 0 stands for one that is free.
     pub(crate) fn new(id: u8, votes: bool, client_port: u16, directory: &Path) -> anyhow::Result<Self> {
-        let [quorum, election, free] = free_ports()?;
-        let client =
-            if client_port == 0 { free } else { SocketAddr::from((Ipv4Addr::LOCALHOST, client_port)) };
-        TcpListener::bind(client).with_context(|| {
-            format!("server {id} cannot have {client} for its clients; choose others with --port")
+        let client = Reserved::new(client_port).with_context(|| {
+            format!("server {id} cannot have port {client_port} for its clients; choose others with --port")
         })?;
+        let free = || Reserved::new(0).context("there is no free port");
+        let reserved = [client, free()?, free()?];
+        let [client, quorum, election] = reserved.each_ref().map(Reserved::address);
         let directory = directory.join(format!("server.{id}"));
-        Ok(Self { id, votes, client, quorum, election, directory, process: Process::Down })
+        Ok(Self {
+            id,
+            votes,
+            client,
+            quorum,
+            election,
+            directory,
+            process: Process::Down,
+            _reserved: reserved,
+        })
     }
 
     /// What it prints goes here.
@@ -177,12 +189,4 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port");
-    // All at once, so that they differ.
-    let listeners = [listen()?, listen()?, listen()?];
-    let [one, two, three] = listeners.each_ref().map(TcpListener::local_addr);
-    Ok([one?, two?, three?])
 }
