@@ -8,6 +8,7 @@
 #   .interop/venv        kazoo
 #   .interop/deploy      Helm, the schemas of Kubernetes' objects, and a linter of container recipes
 #   .interop/java, /c    the compiled scenarios
+#   .interop/faults      what servers are loaded with to meet trouble
 #   .interop/rust        the scenario of the Rust client, and its target directory
 set -euo pipefail
 
@@ -70,6 +71,13 @@ c_scenario() {
         -lzookeeper_mt -lpthread
 }
 
+faults() {
+    stale "$interop/faults/slow_disk.so" "$repository/interop/faults" || return 0
+    mkdir -p "$interop/faults"
+    cc -std=gnu11 -O1 -Wall -Wextra -Werror -shared -fPIC -o "$interop/faults/slow_disk.so" \
+        "$repository/interop/faults/slow_disk.c"
+}
+
 rust_scenario() {
     cargo build --quiet --locked --manifest-path "$clients/rust/Cargo.toml" --target-dir "$interop/rust"
 }
@@ -84,4 +92,5 @@ python_client
 deploy_checks
 java_scenarios
 c_scenario
+faults
 rust_scenario

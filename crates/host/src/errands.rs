@@ -193,7 +193,7 @@ impl<D: Disk> ReplicaThread<D> {
             }
         };
         let tail = staged.install()?;
-        self.log = TxnLog::open(self.errands.logs.clone(), tail, self.errands.log_options);
+        *self.log.lock() = TxnLog::open(self.errands.logs.clone(), tail, self.errands.log_options);
         let old = self.show_tree(tree);
         let now = self.shared.clock.now();
         self.replica.on_restored(&self.shared.tree.read(), now, origin);

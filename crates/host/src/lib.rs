@@ -14,6 +14,7 @@ mod admission;
 mod audit;
 mod bulk;
 mod clock;
+mod deputy;
 pub mod disk;
 mod errands;
 mod http;

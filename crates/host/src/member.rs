@@ -44,6 +44,9 @@ pub enum ServeError {
     /// A tree from the leader cannot be written.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// There is no thread to stand in for the replica's.
+    #[error("cannot start the thread that gives signs of life while the disk is slow: {0}")]
+    Deputy(std::io::Error),
     /// There is no thread to receive a tree from the leader.
     #[error("cannot start the thread that receives the leader's tree: {0}")]
     Receiver(std::io::Error),
@@ -210,7 +213,7 @@ impl<D: Disk> ReplicaThread<D> {
             }
         }
         let recovered = recover(&member.snapshots, &member.logs, &member.options.recover)?;
-        self.log = TxnLog::open(member.logs.clone(), recovered.tail, member.options.log);
+        *self.log.lock() = TxnLog::open(member.logs.clone(), recovered.tail, member.options.log);
         drop(self.show_tree(recovered.tree));
         Ok(None)
     }
@@ -293,7 +296,7 @@ impl<D: Disk> ReplicaThread<D> {
             staged.append(entry.zxid, &entry.payload)?;
         }
         let tail = staged.install()?;
-        self.log = TxnLog::open(member.logs.clone(), tail, member.options.log);
+        *self.log.lock() = TxnLog::open(member.logs.clone(), tail, member.options.log);
         ForceSnap::clear(&member.own)?;
         drop(self.show_tree(tree));
         let now = self.shared.clock.now();
@@ -303,7 +306,7 @@ impl<D: Disk> ReplicaThread<D> {
 
     /// Notes where epochs met in the log. Only how laggards are helped depends on it.
     pub(crate) fn note_joints(&mut self) {
-        let joints = self.log.take_joints();
+        let joints = self.log.lock().take_joints();
         if let Some(member) = &mut self.member
             && let Err(error) = member.joints.note(&member.own, &joints)
         {

@@ -2,20 +2,22 @@
 //!
 //! Everything that has come while the last batch was on its way to the disk is the next batch: group commit
 //! needs no clock. The log is written and synced on this thread, because a lone write would otherwise pay for
-//! two more wake-ups; while it waits for the disk, reads go on.
+//! two more wake-ups; while it waits for the disk, reads go on, and a [deputy](crate::deputy) may use all else.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use zoorum_proto::Zxid;
 use zoorum_server::Replica;
 use zoorum_server::message::WorkerId;
 use zoorum_server::replica::{Mode, Proposals};
 use zoorum_server::time::Monotonic;
-use zoorum_storage::{Disk, LogError, TxnLog};
+use zoorum_storage::{Disk, TxnLog};
 
 use crate::audit::AuditLog;
+use crate::deputy;
 use crate::errands::ErrandBox;
 use crate::leaving::Leaving;
 use crate::lost_time::LostTime;
@@ -61,7 +63,12 @@ impl FlushPolicy {
 pub(crate) struct ReplicaThread<D: Disk> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) replica: Replica,
-    pub(crate) log: TxnLog<D>,
+    /// Locked apart from all else, which is free for others while this is synced.
+    pub(crate) log: Arc<Mutex<TxnLog<D>>>,
+    /// The thread waits for its disk, since then.
+    pub(crate) waits_since: Option<Monotonic>,
+    /// What its deputy could not do.
+    pub(crate) trouble: Option<ServeError>,
     pub(crate) snapshots: SnapshotThread,
     pub(crate) slow_sync: SlowSync,
     pub(crate) flush: FlushPolicy,
@@ -80,24 +87,42 @@ pub(crate) struct ReplicaThread<D: Disk> {
 impl<D: Disk> ReplicaThread<D> {
     /// Serves until it is told to stop, and leaves a log that ends cleanly; or until the log fails: then nothing
     /// more may be acknowledged.
-    pub(crate) fn run(mut self) -> Result<(), ServeError> {
+    pub(crate) fn run(self) -> Result<(), ServeError> {
+        let is_member = self.member.is_some();
+        let tick = self.shared.settings.tick;
+        let desk = Arc::new(Mutex::new(self));
+        if is_member {
+            deputy::spawn(&desk, tick).map_err(ServeError::Deputy)?;
+        }
+        let mut thread = desk.lock();
         let mut mail = Vec::new();
-        self.perform()?;
-        while !self.has_ended() {
-            let patience = self.patience();
-            if self.member.is_some() {
-                self.listen_to_peers(patience)?;
-                self.shared.replica.take(&mut mail, Duration::ZERO);
-            } else {
-                self.shared.replica.take(&mut mail, patience);
+        thread.perform()?;
+        while !thread.has_ended() {
+            thread.listen(&mut mail)?;
+            thread.propose(&mut mail)?;
+            if let Some(proposals) = thread.take_batch()? {
+                let through = Self::log(&mut thread, &proposals)?;
+                thread.on_synced(through)?;
             }
-            self.step(&mut mail)?;
-            self.note_standing();
-            self.flush_to_peers();
+            thread.see_to_the_rest()?;
+            thread.note_standing();
+            thread.flush_to_peers();
         }
         // Peers are told first, by the end of their connections: they need not wait for this disk.
-        self.member = None;
-        Ok(self.log.close()?)
+        thread.member = None;
+        Ok(thread.log.lock().close()?)
+    }
+
+    /// Waits for mail, from peers or workers.
+    fn listen(&mut self, mail: &mut Vec<ToReplica>) -> Result<(), ServeError> {
+        let patience = self.patience();
+        if self.member.is_some() {
+            self.listen_to_peers(patience)?;
+            self.shared.replica.take(mail, Duration::ZERO);
+        } else {
+            self.shared.replica.take(mail, patience);
+        }
+        Ok(())
     }
 
     /// Lets others see where this server stands.
@@ -140,24 +165,37 @@ impl<D: Disk> ReplicaThread<D> {
         wakeup.since(now)
     }
 
-    /// Deals with all that has come.
-    fn step(&mut self, mail: &mut Vec<ToReplica>) -> Result<(), ServeError> {
-        self.propose(mail);
+    /// Hands all that has come to the replica. What needs no disk goes first.
+    fn propose(&mut self, mail: &mut Vec<ToReplica>) -> Result<(), ServeError> {
+        self.hand_over(mail);
+        self.tell_time();
         self.perform()?;
-        // What needs no disk goes first.
-        self.publish()?;
-        if self.may_flush()
-            && let Some(proposals) = self.take_proposals()
-        {
-            // To the followers, too: their disks work while this one does.
+        self.publish()
+    }
+
+    /// What is to be logged now. Followers are sent it, too: their disks work while this one does.
+    fn take_batch(&mut self) -> Result<Option<Proposals>, ServeError> {
+        if !self.may_flush() {
+            return Ok(None);
+        }
+        let proposals = self.take_proposals();
+        if proposals.is_some() {
             self.perform()?;
             self.flush_to_peers();
-            let through = self.log(&proposals)?;
-            self.replica.on_synced(&self.shared.tree.read(), self.shared.clock.now(), through);
-            self.perform()?;
-            self.publish()?;
-            self.note_joints();
         }
+        Ok(proposals)
+    }
+
+    /// Everything up to here is durable.
+    fn on_synced(&mut self, through: Zxid) -> Result<(), ServeError> {
+        self.replica.on_synced(&self.shared.tree.read(), self.shared.clock.now(), through);
+        self.perform()?;
+        self.publish()?;
+        self.note_joints();
+        Ok(())
+    }
+
+    fn see_to_the_rest(&mut self) -> Result<(), ServeError> {
         self.tell_operator();
         if self.replica.take_snapshot_due() && self.keeps_log {
             self.snapshot_owed = true;
@@ -179,9 +217,8 @@ impl<D: Disk> ReplicaThread<D> {
         self.flush.due_at(self.replica.unlogged(), now) <= now
     }
 
-    /// Hands the mail to the replica, and the time if it is due: after the mail, which may hold the sign of
-    /// life of a session that would expire.
-    fn propose(&mut self, mail: &mut Vec<ToReplica>) {
+    /// Hands the mail to the replica.
+    pub(crate) fn hand_over(&mut self, mail: &mut Vec<ToReplica>) {
         let now = self.shared.clock.now();
         let tree = self.shared.tree.read();
         for message in mail.drain(..) {
@@ -205,8 +242,14 @@ impl<D: Disk> ReplicaThread<D> {
                 }
             }
         }
+    }
+
+    /// Tells the replica the time if it is due: after the mail, which may hold the sign of life of a session that
+    /// would expire.
+    fn tell_time(&mut self) {
+        let now = self.shared.clock.now();
         if self.lost_time.is_tick_due(now.monotonic, self.replica.next_wakeup()) {
-            self.replica.on_tick(&tree, now);
+            self.replica.on_tick(&self.shared.tree.read(), now);
         }
     }
 
@@ -234,19 +277,27 @@ impl<D: Disk> ReplicaThread<D> {
     }
 
     /// Makes changes durable; tells up to which.
-    fn log(&mut self, proposals: &Proposals) -> Result<Zxid, LogError> {
-        if !self.keeps_log {
+    fn log(thread: &mut MutexGuard<'_, Self>, proposals: &Proposals) -> Result<Zxid, ServeError> {
+        if !thread.keeps_log {
             return Ok(proposals.last().unwrap_or_default());
         }
+        let log = Arc::clone(&thread.log);
+        let mut log = log.lock();
         for (zxid, txn) in proposals.iter() {
-            self.log.append(zxid, txn);
+            log.append(zxid, txn);
         }
-        self.sync()
+        let started = thread.shared.clock.monotonic();
+        thread.waits_since = Some(started);
+        let synced = MutexGuard::unlocked(thread, || log.sync())?;
+        thread.waits_since = None;
+        thread.tell_of_sync(started, log.file_length());
+        match thread.trouble.take() {
+            Some(trouble) => Err(trouble),
+            None => Ok(synced.through),
+        }
     }
 
-    fn sync(&mut self) -> Result<Zxid, LogError> {
-        let started = self.shared.clock.monotonic();
-        let synced = self.log.sync()?;
+    fn tell_of_sync(&mut self, started: Monotonic, file_length: u64) {
         self.flush.last_flush_at = self.shared.clock.monotonic();
         self.flush.waiting.0 = 0;
         let took = self.flush.last_flush_at.since(started);
@@ -255,12 +306,10 @@ impl<D: Disk> ReplicaThread<D> {
             self.shared.timings.on_slow_sync();
             tracing::warn!(
                 "fsync-ing the write ahead log took {}ms which will adversely effect operation latency.\
-                 File size is {} bytes. See the ZooKeeper troubleshooting guide",
+                 File size is {file_length} bytes. See the ZooKeeper troubleshooting guide",
                 took.as_millis(),
-                self.log.file_length(),
             );
         }
-        Ok(synced.through)
     }
 
     /// Applies what is committed and tells the workers, all under the tree's exclusive lock: a worker that
@@ -305,7 +354,7 @@ impl<D: Disk> ReplicaThread<D> {
     fn start_owed_snapshot(&mut self) {
         if self.may_start_snapshot() {
             self.snapshot_owed = false;
-            self.log.roll();
+            self.log.lock().roll();
             let start = self.shared.tree.write().begin_snapshot();
             self.snapshots.start(start, self.errands.take_snapshot_askers());
         }

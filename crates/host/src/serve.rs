@@ -249,7 +249,9 @@ fn replica_thread(
     Ok(ReplicaThread {
         shared: Arc::clone(shared),
         replica,
-        log: files.log,
+        log: Arc::new(Mutex::new(files.log)),
+        waits_since: None,
+        trouble: None,
         snapshots,
         slow_sync: SlowSync { threshold: config.storage.fsync_warning_threshold },
         flush: FlushPolicy {

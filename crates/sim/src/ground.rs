@@ -92,7 +92,11 @@ pub(crate) struct Ground {
 
 /// When a component acts next. Of several moments it is woken at the earliest, once.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Alarm(Option<Duration>);
+pub(crate) struct Alarm {
+    due: Option<Duration>,
+    /// It stands still until then, whoever wakes it.
+    not_before: Duration,
+}
 
 impl Ground {
     pub(crate) fn new(mut chance: Chance, faults: Faults) -> Self {
@@ -236,25 +240,25 @@ fn from_nanos(nanos: u128) -> Duration {
 
 impl Alarm {
     pub(crate) fn set(&mut self, ground: &mut Ground, at: Duration, whom: Wake) {
-        let at = at.max(ground.now);
-        if self.0.is_none_or(|earlier| at < earlier) {
-            self.0 = Some(at);
+        let at = at.max(ground.now).max(self.not_before);
+        if self.due.is_none_or(|earlier| at < earlier) {
+            self.due = Some(at);
             ground.wake(at, whom);
         }
     }
 
     /// Whether this is the moment.
     pub(crate) fn take(&mut self, now: Duration) -> bool {
-        let due = self.0 == Some(now);
-        if due {
-            self.0 = None;
+        let is_due = self.due == Some(now);
+        if is_due {
+            self.due = None;
         }
-        due
+        is_due
     }
 
-    /// Nothing happens before `at`.
+    /// Nothing happens before `at`, and something then.
     pub(crate) fn put_off(&mut self, ground: &mut Ground, at: Duration, whom: Wake) {
-        self.0 = Some(at);
+        (self.due, self.not_before) = (Some(at), at);
         ground.wake(at, whom);
     }
 }

@@ -33,6 +33,8 @@ pub struct Settings {
     lines: Vec<(String, String)>,
     /// `-D` flags.
     properties: Vec<(String, String)>,
+    /// Members' disks can be stalled: see `Member::stall_disk`.
+    pub(super) disks_stall: bool,
 }
 
 impl Default for Settings {
@@ -50,7 +52,11 @@ impl Default for Settings {
             // Snapshots and new log files come about often.
             ("snapCount", "600".to_owned()),
         ];
-        Settings { lines: lines.map(|(key, value)| (key.to_owned(), value)).into(), properties: Vec::new() }
+        Settings {
+            lines: lines.map(|(key, value)| (key.to_owned(), value)).into(),
+            properties: Vec::new(),
+            disks_stall: false,
+        }
     }
 }
 
@@ -73,6 +79,11 @@ impl Settings {
     pub fn with_property(mut self, name: &str, value: &str) -> Settings {
         self.properties.push((name.into(), value.into()));
         self
+    }
+
+    /// Lets members' disks be stalled: see `Member::stall_disk`.
+    pub fn with_disks_that_stall(self) -> Settings {
+        Settings { disks_stall: true, ..self }
     }
 
     pub(super) fn flags(&self) -> Vec<String> {

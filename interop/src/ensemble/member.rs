@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::config::{Role, Settings};
 use super::dialogue::Port;
 use super::{Kind, ServerId, until};
-use crate::server::free_port;
+use crate::server::{free_port, repository};
 
 /// How long a member may take to say what it is.
 const ANSWER: Duration = Duration::from_millis(500);
@@ -49,6 +49,17 @@ enum Process {
     Running(Child),
     Paused(Child),
     Down,
+}
+
+/// A member's disk stands still while this lives.
+#[derive(Debug)]
+pub struct StalledDisk(PathBuf);
+
+impl Drop for StalledDisk {
+    fn drop(&mut self) {
+        // A test that has failed may have removed it with all else.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// A member. Dropping it kills its process.
@@ -117,6 +128,21 @@ impl Member {
         self.directory.join("data")
     }
 
+    /// No sync of this member's begins until what this returns is dropped.
+    ///
+    /// # Panics
+    ///
+    /// When its file cannot be made.
+    pub fn stall_disk(&self) -> StalledDisk {
+        let file = self.stall_file();
+        File::create(&file).expect("stall the disk");
+        StalledDisk(file)
+    }
+
+    fn stall_file(&self) -> PathBuf {
+        self.directory.join("stalled")
+    }
+
     /// Starts the process; it may take a while to serve.
     pub(super) fn start(&mut self, kind: Kind, settings: &Settings, servers: &[String]) {
         assert!(matches!(self.process, Process::Down), "{} runs already", self.id);
@@ -133,6 +159,11 @@ impl Member {
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log twice"))
             .stderr(log);
+        if settings.disks_stall {
+            let library = repository().join(".interop/faults/slow_disk.so");
+            assert!(library.is_file(), "there is no {}: run interop/install.sh", library.display());
+            command.env("LD_PRELOAD", library).env("STALLED_BY", self.stall_file());
+        }
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
         self.process = Process::Running(child);
     }

@@ -39,6 +39,11 @@ fn a_leader_leaves_clients_to_others() {
 }
 
 #[test]
+fn clients_of_a_follower_with_a_slow_disk_keep_their_sessions() {
+    compare(stories::slow_disk, &[&[Zoorum, Zoorum], &[Zoorum, Java]]);
+}
+
+#[test]
 fn local_sessions_become_known_when_they_must() {
     compare(|mix| stories::local_sessions(mix, true), &[&[Zoorum, Zoorum], &[Zoorum, Java]]);
 }

@@ -1,6 +1,8 @@
 //! The stories, each as a list of what was seen.
 
 use std::fmt::Debug;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use zoorum_interop::ensemble::{Ensemble, Kind, Member, Mode, Plan, ServerId, Settings};
 use zoorum_interop::wire::client::{create_record, path_int};
@@ -12,6 +14,14 @@ fn plan(mix: &[Kind], settings: Settings) -> Plan {
 
 fn saw(story: &mut Vec<String>, what: &str, seen: impl Debug) {
     story.push(format!("{what}: {seen:?}"));
+}
+
+/// As [`saw`], if it is not just what was seen before.
+fn saw_once(story: &mut Vec<String>, what: &str, seen: impl Debug) {
+    let line = format!("{what}: {seen:?}");
+    if story.last() != Some(&line) {
+        story.push(line);
+    }
 }
 
 /// Each run of digits and what looks like one is `N`.
@@ -165,6 +175,35 @@ pub fn leader_without_clients(mix: &[Kind]) -> Vec<String> {
     saw(&mut story, "created", client.create("/a", b"x", flag::EPHEMERAL));
     saw(&mut story, "synced", client.sync(Some("/a")));
     client.close();
+    story
+}
+
+/// A follower's disk stands still for three times as long as a client of it may be silent. The client, which speaks all
+/// the time and is heard, keeps its session, though the leader hears of it through that follower alone.
+pub fn slow_disk(mix: &[Kind]) -> Vec<String> {
+    const TIMEOUT: Duration = Duration::from_millis(1_500);
+    let settings = Settings::default().with("syncLimit", "100").with_disks_that_stall();
+    let ensemble = Ensemble::start(&plan(mix, settings));
+    let (leader, follower) = (of_mode(&ensemble, Mode::Leader), of_mode(&ensemble, Mode::Follower));
+    let mut story = Vec::new();
+    let timeout = TIMEOUT.as_millis() as i32;
+    let request = Connect { timeout, ..Connect::default() };
+    let mut owner = Client::connect_with(ensemble.member(follower).client_address(), &request);
+    saw(&mut story, "a session", owner.session.timeout);
+    saw(&mut story, "an ephemeral", owner.create("/mine", b"", flag::EPHEMERAL));
+    let mut other = ensemble.client(leader);
+    let stalled = ensemble.member(follower).stall_disk();
+    other.post(op::CREATE, &create("/logged", flag::PERSISTENT));
+    let until = Instant::now() + 3 * TIMEOUT;
+    while Instant::now() < until {
+        saw_once(&mut story, "a sign of life", owner.ping().err);
+        thread::sleep(TIMEOUT / 10); // it is the client's habit that is played here
+    }
+    drop(stalled);
+    saw(&mut story, "written", other.reply().err);
+    owner.post(op::SYNC, &Writer::new().string("/").done());
+    saw(&mut story, "the session lives", owner.reply_or_close().map(|reply| reply.err));
+    saw(&mut story, "at the leader", other.exists("/mine", false).map(|_| ()));
     story
 }
 

@@ -176,6 +176,15 @@ impl Replica {
         }
     }
 
+    /// This server is kept waiting by its disk, and does not hear what its peers say: whoever leads is told that it
+    /// lives, and which sessions do.
+    pub fn give_sign(&mut self, tree: &Tree, now: Now) {
+        if let Some(peer) = self.order.peer_mut() {
+            peer.give_sign(now.monotonic);
+            self.act(tree, now);
+        }
+    }
+
     /// When [`Self::on_peer_tick`] is to be called next.
     pub fn next_peer_wakeup(&self) -> Monotonic {
         let wakeup = self.order.peer().map_or(Monotonic(Duration::MAX), Peer::next_wakeup);

@@ -56,6 +56,8 @@ pub(crate) struct Process {
     mail: Vec<(WorkerId, Requests)>,
     batch: Option<Proposals>,
     stage: Stage,
+    /// The log is being synced until then.
+    syncs_until: Duration,
     pass: Pass,
     snapshot_owed: bool,
     /// When time last passed for the replica, if what that brought about is not yet taken.
@@ -135,19 +137,31 @@ impl Process {
         self.replica_alarm.set(ground, at, Wake::Replica(self.number));
     }
 
-    /// Lets a thread stand still for a while.
+    /// Lets a thread stand still for a while, or the whole process.
     pub(crate) fn pause(&mut self, ground: &mut Ground) {
         let at = ground.now + ground.chance.between(Duration::ZERO, ground.faults.pause_max());
-        let which = ground.chance.below(self.workers.len() + 2);
-        ground.note(format_args!("thread {which} pauses until {at:?}"));
-        let count = self.workers.len();
-        match self.workers.get_mut(which) {
-            Some(worker) => worker.alarm.put_off(ground, at, Wake::Worker(self.number, which)),
-            None if which == count => {
-                self.replica_alarm.put_off(ground, at, Wake::Replica(self.number));
-            }
-            None => self.snapshot_alarm.put_off(ground, at, Wake::Snapshot(self.number)),
+        let (threads, number) = (self.workers.len() + 2, self.number);
+        let which = Some(ground.chance.below(threads + 1)).filter(|which| *which < threads);
+        match which {
+            Some(which) => ground.note(format_args!("thread {which} pauses until {at:?}")),
+            None => ground.note(format_args!("server {} pauses until {at:?}", self.place + 1)),
         }
+        let workers = self.workers.iter_mut().map(|worker| &mut worker.alarm).zip(0..);
+        let workers = workers.map(|(alarm, worker)| (alarm, Wake::Worker(number, worker)));
+        let others = [
+            (&mut self.replica_alarm, Wake::Replica(number)),
+            (&mut self.snapshot_alarm, Wake::Snapshot(number)),
+        ];
+        for (thread, (alarm, wake)) in workers.chain(others).enumerate() {
+            if which.is_none_or(|which| which == thread) {
+                alarm.put_off(ground, at, wake);
+            }
+        }
+    }
+
+    /// Whether a connection is closed, once the client has taken what it is owed.
+    pub(crate) fn is_closing(&self, link: LinkId) -> bool {
+        self.workers.iter().any(|worker| worker.is_closing(link))
     }
 
     /// Where the server stands among its peers, if it serves.

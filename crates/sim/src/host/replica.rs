@@ -1,11 +1,14 @@
 //! The replica's loop: letters in, the log, the tree, letters out. A crash can fall between any two steps.
 
+use std::time::Duration;
+
 use zoorum_proto::Zxid;
 use zoorum_server::message::{Request, WorkerId};
 use zoorum_server::replica::Proposals;
+use zoorum_zab::Part;
 
 use super::snapshot::Pass;
-use super::{Halt, Process, Step, Stepped};
+use super::{Halt, Process, Step, Stepped, TICK};
 use crate::faults::Bug;
 use crate::ground::{Ground, Wake};
 
@@ -30,20 +33,45 @@ impl Process {
         if !self.replica_alarm.take(ground.now) {
             return Ok(Step::Done);
         }
-        let mut next = ground.now + ground.chance.micros(1, 100);
-        let stage = self.stage;
+        if ground.now < self.syncs_until {
+            return self.wait_for_disk(ground);
+        }
         if let Err(halt) = self.act(ground) {
             return halt.come_to(ground);
         }
-        if matches!(stage, Stage::Sync | Stage::SyncLate) {
-            next += ground.chance.micros(10, 3_000) + ground.sync_delay(self.place);
+        if matches!(self.stage, Stage::Sync | Stage::SyncLate) {
+            self.syncs_until = ground.now + ground.chance.micros(10, 3_000) + ground.sync_delay(self.place);
+            self.wake_from_disk(ground);
+            return Ok(Step::Done);
         }
+        let mut next = ground.now + ground.chance.micros(1, 100);
         if self.stage == self.first_stage() && self.mail.is_empty() && !self.replica.can_apply() {
             let tick_at = ground.true_time(self.place, self.replica.next_wakeup());
             next = next.max(tick_at.min(self.next_peer_turn(ground)));
         }
         self.replica_alarm.set(ground, next, Wake::Replica(self.number));
         Ok(Step::Done)
+    }
+
+    /// As on the real host, a follower's deputy gives signs of life, and passes on what workers have.
+    fn wait_for_disk(&mut self, ground: &mut Ground) -> Stepped {
+        if matches!(self.replica.part(), Some(Part::Following(..) | Part::Observing(..))) {
+            let now = ground.clocks(self.place);
+            self.hand_over(ground);
+            self.replica.give_sign(&self.tree, now);
+            if let Err(halt) = self.perform(ground) {
+                return halt.come_to(ground);
+            }
+            self.flush_to_peers(ground);
+        }
+        self.wake_from_disk(ground);
+        Ok(Step::Done)
+    }
+
+    /// The log will have been synced then, or it is the deputy's turn.
+    fn wake_from_disk(&mut self, ground: &mut Ground) {
+        let at = self.syncs_until.min(ground.now + TICK / 4);
+        self.replica_alarm.put_off(ground, at, Wake::Replica(self.number));
     }
 
     /// Where a round begins. A server alone has nobody to listen to.
@@ -75,6 +103,18 @@ impl Process {
     }
 
     fn propose(&mut self, ground: &mut Ground) -> Result<(), Halt> {
+        self.hand_over(ground);
+        let now = ground.clocks(self.place);
+        if now.monotonic >= self.replica.next_wakeup() {
+            self.replica.on_tick(&self.tree, now);
+            self.ticked_at.get_or_insert(ground.now);
+        }
+        self.stage = Stage::ApplyFirst;
+        self.perform(ground)
+    }
+
+    /// Hands the mail to the replica.
+    fn hand_over(&mut self, ground: &mut Ground) {
         let now = ground.clocks(self.place);
         for (worker, requests) in std::mem::take(&mut self.mail) {
             self.replica.on_requests(&self.tree, now, worker, &requests);
@@ -84,12 +124,6 @@ impl Process {
                 self.replica.on_requests(&self.tree, now, worker, &requests);
             }
         }
-        if now.monotonic >= self.replica.next_wakeup() {
-            self.replica.on_tick(&self.tree, now);
-            self.ticked_at.get_or_insert(ground.now);
-        }
-        self.stage = Stage::ApplyFirst;
-        self.perform(ground)
     }
 
     /// What is to be logged.
@@ -104,10 +138,13 @@ impl Process {
         let ticked_at = self.ticked_at.take().unwrap_or(ground.now);
         for session in ground.servers.take(&mut ground.history, self.place, decides, batch)? {
             ground.note(format_args!("{session} expires"));
+            // A leader is told twice a tick whom others have heard.
+            let told_late = if ground.faults.has_peers() { TICK } else { Duration::ZERO };
             let slack = ground.faults.pause_max() + ground.faults.drift_max();
             // A server that lost its leader answers its clients for a while, and nobody hears of them.
             if !ground.faults.has_peers() || ground.is_quiet {
-                ground.sessions.check_expiry(ground.now, ticked_at, session, slack)?;
+                let told_by = ticked_at.saturating_sub(told_late);
+                ground.sessions.check_expiry(ground.now, told_by, session, slack)?;
             }
         }
         ground.note(format_args!(

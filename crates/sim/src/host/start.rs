@@ -167,6 +167,7 @@ pub(crate) fn start(
         // Without a snapshot of just this state, the next start would have more to replay.
         snapshot_owed: !recovered.snapshot_is_current,
         ticked_at: None,
+        syncs_until: Duration::ZERO,
         replica_alarm: Alarm::default(),
         snapshot_alarm: Alarm::default(),
     };

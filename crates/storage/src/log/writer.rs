@@ -170,13 +170,14 @@ impl<D: Disk> TxnLog<D> {
         self.bytes_since_snapshot = 0;
     }
 
-    /// Syncs, and cuts off what was preallocated in vain: for a clean stop.
+    /// Syncs, and cuts off what was preallocated in vain: for a clean stop. What is appended later begins a new file.
     ///
     /// # Errors
     ///
     /// As [`sync`](Self::sync).
-    pub fn close(mut self) -> Result<(), LogError> {
+    pub fn close(&mut self) -> Result<(), LogError> {
         self.sync()?;
+        self.roll_before_next = true;
         let Some(mut open) = self.current.take() else { return Ok(()) };
         let file = self.disk.path(&log_name(open.zxid));
         if open.length > open.position {

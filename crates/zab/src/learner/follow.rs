@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use zoorum_proto::Zxid;
-use zoorum_proto::quorum::{DesignatedLeader, PacketType, QuorumPacket, Revalidated, Touch};
+use zoorum_proto::quorum::{DesignatedLeader, PacketType, QuorumPacket, Revalidated};
 
 use super::{Learner, Stage, Step};
 use crate::action::{Action, FromLeader};
@@ -40,10 +40,7 @@ impl Learner {
     fn on_news(&mut self, ground: &mut Ground<'_>, packet: QuorumPacket) -> Step {
         match packet.kind {
             PacketType::Ping => {
-                let touches = self.take_touches();
-                if let Some(link) = self.link {
-                    ground.send(link, &Touch::packet(packet.zxid, &touches));
-                }
+                self.give_sign(ground, packet.zxid);
                 Ok(())
             }
             PacketType::Sync => {

@@ -389,6 +389,21 @@ impl Learner {
         self.touches.insert(session, timeout_ms);
     }
 
+    /// Gives the sign of life for which the leader has asked, or may have asked unheard.
+    pub(crate) fn give_sign(&mut self, ground: &mut Ground<'_>, asked: Zxid) {
+        let touches = self.take_touches();
+        if let Some(link) = self.link {
+            ground.send(link, &Touch::packet(asked, &touches));
+        }
+    }
+
+    /// Gives a sign of life unasked.
+    pub(crate) fn give_sign_unasked(&mut self, ground: &mut Ground<'_>) {
+        if self.stage == Stage::Active {
+            self.give_sign(ground, self.committed);
+        }
+    }
+
     fn take_touches(&mut self) -> Vec<Touch> {
         let touches = std::mem::take(&mut self.touches);
         touches.into_iter().map(|(session, timeout_ms)| Touch { session, timeout_ms }).collect()

@@ -1,7 +1,7 @@
 //! What a learner makes of leaders, ours and others.
 
 use zoorum_proto::quorum::{LeaderInfo, PacketType};
-use zoorum_proto::{Epoch, ServerId, Zxid};
+use zoorum_proto::{Epoch, ServerId, SessionId, Zxid};
 
 use super::{Learner, Needs, Stage, Step};
 use crate::action::{FromLeader, Persist};
@@ -183,4 +183,20 @@ fn the_answer_to_a_sync_says_what_was_committed_before_it_whatever_comes_along()
     play.learner.on_received(&mut play.scene.ground(), &together.into()).expect("nothing is wrong with that");
     assert_eq!(play.scene.history.committed(), second);
     assert_eq!(play.scene.answers(), [FromLeader::Synced(first)]);
+}
+
+#[test]
+fn a_sign_of_life_is_given_unasked_once_the_leader_expects_any() {
+    let mut play = Play::new();
+    play.hear_all(&[(Diff, zxid(1, 5)), (NewLeader, BEGINNING)]);
+    play.persist(Persist::CurrentEpoch(Epoch(2)));
+    play.scene.told();
+    play.learner.give_sign_unasked(&mut play.scene.ground());
+    assert_eq!(play.scene.told(), [""; 0], "it is not yet in step");
+    play.hear_all(&[(UpToDate, NOTHING)]);
+    play.scene.told();
+    play.learner.touch(SessionId(7), 4_000);
+    play.learner.give_sign_unasked(&mut play.scene.ground());
+    assert_eq!(play.scene.told(), ["PING 0x100000005"]);
+    assert_eq!(play.learner.take_touches(), [], "the session is told of once");
 }

@@ -37,6 +37,15 @@ impl Peer {
         }
     }
 
+    /// This server does not hear whether its leader asks for signs of life, because its disk keeps it waiting: the
+    /// leader is given one, with the sessions that were heard from. Answered late, it would let them expire.
+    pub fn give_sign(&mut self, now: Monotonic) {
+        self.now = now;
+        if let Role::Learning(learner) = &mut self.role {
+            learner.give_sign_unasked(&mut ground!(self));
+        }
+    }
+
     /// This server leads, and a learner is to be told whether a session lives.
     pub fn revalidated(&mut self, now: Monotonic, learner: LinkId, session: SessionId, alive: bool) {
         self.now = now;
