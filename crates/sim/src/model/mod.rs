@@ -88,6 +88,11 @@ impl Model {
         self.commits.len()
     }
 
+    /// Whether it is of the history that every server had at the beginning.
+    pub(crate) fn begins_with(&self, zxid: Zxid) -> bool {
+        zxid <= self.begins_at
+    }
+
     /// Whether the history had this end once.
     pub(crate) fn has(&self, zxid: Zxid) -> bool {
         zxid == Zxid::ZERO || zxid == self.begins_at || self.commits.contains_key(&zxid)
