@@ -15,6 +15,11 @@ use crate::name::log_name;
 
 /// Room that is kept ahead of what is written, in bytes, before the file is extended: ZooKeeper's number.
 const LOOK_AHEAD: u64 = 4096;
+/// How far ahead of the records zeroes are written, in bytes. What was only set aside becomes written when records come,
+/// and a file system must note that with every sync; what was written before need not be noted again.
+const FILL_AHEAD: u64 = 512 << 10;
+/// So many of them at a time.
+static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +91,8 @@ struct OpenLog<F> {
     /// Up to where the file is preallocated, or written if that is further.
     length: u64,
     preallocates: bool,
+    /// Up to where something was written, zeroes at least.
+    filled: u64,
     /// Where it is noted how far the file is synced.
     marks: Option<Zone>,
 }
@@ -231,6 +238,7 @@ impl<D: Disk> TxnLog<D> {
         let open = self.current.as_mut().expect("a segment that begins no file follows one that does");
         let path = self.disk.path(&log_name(open.zxid));
         open.make_room(segment.bytes.len() as u64, &self.options, &path)?;
+        open.fill_ahead(segment.bytes.len() as u64);
         for part in segment.bytes.chunks(UNSYNCED_MAX) {
             let begin = open.position;
             open.note(Mark { begin, end: begin + part.len() as u64 }, &path)?;
@@ -261,7 +269,8 @@ impl<D: Disk> TxnLog<D> {
             io::ErrorKind::AlreadyExists => LogError::Exists { file: path.clone() },
             _ => LogError::Write { file: path.clone(), offset: 0, source: Arc::new(source) },
         })?;
-        let mut open = OpenLog { zxid, file, position: 0, length: 0, preallocates: true, marks: None };
+        let mut open =
+            OpenLog { zxid, file, position: 0, length: 0, preallocates: true, filled: 0, marks: None };
         let mut header = Vec::with_capacity(HEADER_LENGTH as usize);
         encode_header(&mut header);
         open.write(&header, path.clone())?;
@@ -303,6 +312,26 @@ impl<F: DiskFile> OpenLog<F> {
             self.sync(path.to_owned())?;
         }
         Ok(())
+    }
+
+    /// Writes zeroes behind the `coming` bytes, if those go further than anything that was written. The next sync
+    /// makes them durable; whether it does changes nothing of what is read.
+    fn fill_ahead(&mut self, coming: u64) {
+        let from = self.position.saturating_add(coming).max(HEADER_LENGTH);
+        if from <= self.filled {
+            return;
+        }
+        let room = self.marks.as_ref().map_or(self.length, Zone::start);
+        let until = room.min(from + FILL_AHEAD);
+        self.filled = from;
+        while self.filled < until {
+            let count = ZEROES.len().min((until - self.filled) as usize);
+            // It only saves time. Whether the disk takes records they will tell themselves.
+            if self.file.write_all_at(&ZEROES[..count], self.filled).is_err() {
+                return;
+            }
+            self.filled += count as u64;
+        }
     }
 
     /// Writes how far the file is synced, if there is a place for it.
