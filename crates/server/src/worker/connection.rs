@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use zoorum_proto::connect::ReadOnly;
 use zoorum_proto::{OpCode, SessionId, Xid, Zxid};
@@ -92,6 +93,8 @@ pub(super) struct Connection {
     pub(super) waiting_bytes: usize,
     /// To be closed once the output is sent.
     pub(super) closing: bool,
+    /// Since when its session must go on at another server.
+    pub(super) homeless_since: Option<Monotonic>,
     /// Since when a connection to be closed is known to have taken nothing of its output.
     pub(super) stalled_since: Option<Monotonic>,
     /// Not read from, because too much is waiting.
@@ -119,6 +122,7 @@ impl Connection {
             queue: VecDeque::new(),
             waiting_bytes: 0,
             closing: false,
+            homeless_since: None,
             stalled_since: None,
             paused: false,
             waiting_since: None,
@@ -127,6 +131,15 @@ impl Connection {
             opened_at: now,
             heard_at: now,
             stats: ConnectionStats::default(),
+        }
+    }
+
+    /// How long a client whose session must go on at another server may take what it is owed here: it is to hear that
+    /// it must move while there is time.
+    pub(super) fn farewell_time(&self) -> Duration {
+        match self.phase {
+            Phase::Established { timeout_ms, .. } => Duration::from_millis(timeout_ms.max(0) as u64) / 3,
+            _ => Duration::ZERO,
         }
     }
 

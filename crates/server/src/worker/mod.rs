@@ -234,7 +234,7 @@ impl Worker {
                     }
                     Outcome::Close { connection } => self.close(*connection),
                     Outcome::Served { service } => {
-                        self.on_served(*service);
+                        self.on_served(now, *service);
                         (answered, connected) = (Vec::new(), Vec::new());
                     }
                 }
@@ -249,7 +249,7 @@ impl Worker {
 
     /// Service begins, or is over: then whatever was asked will not be answered, and every client must look for
     /// another server.
-    fn on_served(&mut self, service: Option<Service>) {
+    fn on_served(&mut self, now: Monotonic, service: Option<Service>) {
         self.service = service;
         if service.is_some() {
             return;
@@ -263,6 +263,7 @@ impl Worker {
             connection.queue.clear();
             connection.waiting_bytes = 0;
             if connection.phase != Phase::Command {
+                connection.homeless_since.get_or_insert(now);
                 served.push(id);
             }
         }
@@ -325,12 +326,14 @@ impl Worker {
     }
 
     /// Connections that are to be closed, and whose clients have read nothing for as long as one may stay
-    /// without a session, are owed nothing any more.
+    /// without a session, are owed nothing any more. Nor are those whose sessions would end while they read on.
     fn abandon_stalled(&mut self, now: Monotonic) {
         let mut abandoned = Vec::new();
         for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| connection.closing) {
             let since = *connection.stalled_since.get_or_insert(now);
-            if now.since(since) >= self.settings.sessionless_timeout {
+            let is_late =
+                connection.homeless_since.is_some_and(|since| now.since(since) >= connection.farewell_time());
+            if is_late || now.since(since) >= self.settings.sessionless_timeout {
                 connection.output = Output::default();
                 abandoned.push(id);
             }

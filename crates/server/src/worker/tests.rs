@@ -6,6 +6,7 @@ mod times;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use zoorum_proto::connect::{ConnectRequest, ReadOnly};
 use zoorum_proto::op::{PathAndWatch, RequestHeader};
@@ -513,6 +514,21 @@ fn a_client_that_does_not_take_its_last_bytes_is_let_go() {
     let mut dirty = Vec::new();
     scene.worker.take_dirty(&mut dirty);
     assert!(scene.is_closing() && dirty.contains(&scene.client), "the host closes it");
+}
+
+#[test]
+fn a_client_that_reads_slowly_hears_in_time_that_nobody_serves_it_here_any_more() {
+    let mut scene = Scene::start();
+    scene.receive(&[exists(1), exists(2)].concat());
+    scene.decide(vec![Outcome::Served { service: None }]);
+    let after = |ms| Monotonic(NOW.0 + Duration::from_millis(ms));
+    for ms in [500, 1_000] {
+        scene.worker.on_tick(after(ms));
+        scene.worker.on_sent(scene.client, 1);
+    }
+    assert!(!scene.worker.output(scene.client).is_empty(), "it takes what it is owed");
+    scene.worker.on_tick(after(1_500));
+    assert_eq!(scene.worker.output(scene.client), b"", "a third of its timeout is over");
 }
 
 #[test]
