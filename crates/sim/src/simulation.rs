@@ -243,10 +243,9 @@ impl Simulation {
             ensure(is_held, || format!("{session} has outlived its client"))?;
         }
         // A session that ended before may not be known to be gone yet: the last that a connection is owed can
-        // take its time. So can the news that the connection is closed.
+        // take its time.
         let sessions_before: Vec<_> = model.sessions_at(before).map(|(session, _)| session).collect();
-        let is_deaf = |client: &&Client| self.running().any(|process| process.is_closing(client.link()));
-        for client in self.clients.iter().filter(|client| !client.is_leaving() && !is_deaf(client)) {
+        for client in self.clients.iter().filter(|client| !client.is_leaving()) {
             let held = client.session().filter(|session| sessions_before.contains(session));
             let lives = held.is_none_or(|session| model.session_now(session).is_some());
             ensure(lives, || format!("{:?} has died, though its client lives", client.session()))?;

@@ -18,7 +18,6 @@ use zoorum_proto::SessionId;
 use crate::check::Checked;
 use crate::faults::Faults;
 use crate::ground::{Alarm, Ground};
-use crate::network::LinkId;
 use library::Library;
 use player::Player;
 use rude::Rude;
@@ -109,11 +108,6 @@ impl Client {
     /// The session, if the client believes in one.
     pub(crate) fn session(&self) -> Option<SessionId> {
         self.tap().session().map(|session| session.id)
-    }
-
-    /// Its connection, the last one if it has none now.
-    pub(crate) fn link(&self) -> LinkId {
-        self.tap().link()
     }
 
     /// Whether the client has asked for the end of its session, and waits to be told of it.

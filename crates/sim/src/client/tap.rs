@@ -127,11 +127,6 @@ impl Tap {
         self.waiting.iter().any(|waiting| matches!(waiting.ask, Ask::Close))
     }
 
-    /// The connection of the client, the last one if it has none now.
-    pub(crate) fn link(&self) -> LinkId {
-        self.link
-    }
-
     /// A new connection.
     pub(crate) fn connect(&mut self, ground: &Ground, link: LinkId) {
         self.link = link;

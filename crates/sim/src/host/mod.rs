@@ -159,11 +159,6 @@ impl Process {
         }
     }
 
-    /// Whether a connection is closed, once the client has taken what it is owed.
-    pub(crate) fn is_closing(&self, link: LinkId) -> bool {
-        self.workers.iter().any(|worker| worker.is_closing(link))
-    }
-
     /// Where the server stands among its peers, if it serves.
     pub(crate) fn serves(&self) -> bool {
         self.replica.serves()

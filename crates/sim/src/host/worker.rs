@@ -53,11 +53,6 @@ impl WorkerThread {
         }
     }
 
-    /// Whether a connection is closed, once the client has taken what it is owed.
-    pub(super) fn is_closing(&self, link: LinkId) -> bool {
-        self.sockets.get(&link).is_some_and(|id| self.worker.is_closing(*id))
-    }
-
     /// Reads each socket once, some of them not to their end.
     fn read_sockets(&mut self, ground: &mut Ground, place: usize) {
         let now = ground.monotonic(place);
