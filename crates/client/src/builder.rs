@@ -12,6 +12,10 @@ use crate::driver::{Driver, task};
 use crate::session::{ConnectStringError, SessionState, Settings};
 use crate::world::{Tokio, World};
 
+/// What the protocol has room for.
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+const TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// Why no session could be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -53,9 +57,9 @@ impl ClientBuilder {
     }
 
     /// How long the session outlives its connection, 30 s unless told otherwise. The server may choose another
-    /// length within its limits: 2 to 20 of its ticks by default.
+    /// length within its limits: 2 to 20 of its ticks by default. The protocol has room for 1 to 2³¹ − 1 ms.
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout;
+        self.settings.timeout = timeout.clamp(TIMEOUT_MIN, TIMEOUT_MAX);
         self
     }
 

@@ -188,6 +188,9 @@ impl Client {
                     .map_or(ErrorKind::RefusedOther(code), |code| ErrorKind::MultiRefused { index, code });
                 return Err(Error::new(op, path, kind));
             }
+            if results.len() != multi.writes.len() {
+                return Err(nonsense(op, multi.writes[0].path()));
+            }
             Ok(results.into_iter().filter_map(std::result::Result::ok).collect())
         })
     }

@@ -61,6 +61,7 @@ impl Client {
     ///
     /// When the server refuses, or the connection is lost.
     pub async fn quota(&self, path: &str) -> Result<Option<(Quota, Usage)>> {
+        must_be_path(OpCode::GetData, path)?;
         let node = self.quota_node(path);
         let server = self.without_chroot();
         let limits = server.get(&format!("{node}/{QUOTA_LIMITS}"));
@@ -84,6 +85,7 @@ impl Client {
     ///
     /// When the server refuses, or the connection is lost: it may be taken away again.
     pub async fn remove_quota(&self, path: &str) -> Result<()> {
+        must_be_path(OpCode::Delete, path)?;
         let node = self.quota_node(path);
         for gone in [format!("{node}/{QUOTA_LIMITS}"), format!("{node}/{QUOTA_STATS}"), node] {
             match self.without_chroot().delete(&gone, Version::ANY).await {
@@ -104,6 +106,14 @@ impl Client {
 
     fn quota_node(&self, path: &str) -> String {
         format!("{QUOTA}{}", self.absolute(path))
+    }
+}
+
+/// Paths of quotas are made of others, which must be some.
+fn must_be_path(op: OpCode, path: &str) -> Result<()> {
+    match zoorum_proto::path::is_valid(path) {
+        true => Ok(()),
+        false => Err(Error::invalid(op, path, "this is no path")),
     }
 }
 

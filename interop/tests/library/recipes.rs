@@ -1,6 +1,6 @@
 //! Recipes, each with several sessions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,9 +9,9 @@ use zoorum_client::recipes::{
     Barrier, CachedNode, CachedTree, Counter, DoubleBarrier, Group, LeaderLatch, LeaderSelector, Lock,
     PriorityQueue, Queue, ReadWriteLock, Semaphore,
 };
-use zoorum_client::{Client, CreateMode, Multi, SessionState, Version};
+use zoorum_client::{Client, CreateMode, ErrorKind, Multi, SessionState, Version};
 
-use crate::support::{Proxy, connect};
+use crate::support::{PATIENCE, Proxy, connect};
 
 /// For what must not happen.
 const MOMENT: Duration = Duration::from_millis(200);
@@ -225,6 +225,15 @@ pub(crate) async fn a_double_barrier_begins_and_ends_together(servers: String) {
     assert!(tokio::time::timeout(MOMENT, mine.leave()).await.is_err(), "the other is still there");
     let (first, second) = tokio::join!(mine.leave(), other.leave());
     first.and(second).expect("both leave");
+    let again_and_again = async |member: DoubleBarrier| {
+        for _ in 0..20 {
+            member.enter().await.expect("enter");
+            member.leave().await.expect("leave");
+        }
+    };
+    let rounds = async { tokio::join!(again_and_again(mine), again_and_again(other)) };
+    // Each comes back at once, while the other may still be leaving.
+    tokio::time::timeout(PATIENCE, rounds).await.expect("nobody waits for who has come for the next round");
 }
 
 pub(crate) async fn a_queue_keeps_its_order(servers: String) {
@@ -241,6 +250,31 @@ pub(crate) async fn a_queue_keeps_its_order(servers: String) {
     let (taken, offered) = tokio::join!(other.take(), mine.offer("awaited"));
     offered.expect("offer");
     assert_eq!(taken.expect("take"), "awaited");
+    whoever_gives_up_loses_nothing(&mine, &other).await;
+}
+
+/// Elements are offered, and taken by somebody who gives up now sooner, now later.
+async fn whoever_gives_up_loses_nothing(mine: &Queue, other: &Queue) {
+    let elements: BTreeSet<String> = (0..100).map(|number| number.to_string()).collect();
+    for element in &elements {
+        mine.offer(element).await.expect("offer");
+    }
+    let mut taken = BTreeSet::new();
+    for patience in (0..400).cycle().take(4_000) {
+        if taken.len() == elements.len() {
+            break;
+        }
+        let taking = tokio::time::timeout(Duration::from_micros(patience * 5), other.take());
+        if let Ok(element) = taking.await {
+            let element = String::from_utf8(element.expect("take").to_vec()).expect("a number");
+            assert!(taken.insert(element), "each is taken once");
+        }
+    }
+    while taken.len() < elements.len() {
+        let element = tokio::time::timeout(PATIENCE, other.take()).await.expect("what was given up is back");
+        taken.insert(String::from_utf8(element.expect("take").to_vec()).expect("a number"));
+    }
+    assert_eq!(taken, elements);
 }
 
 pub(crate) async fn a_priority_queue_puts_some_before_others(servers: String) {
@@ -253,6 +287,11 @@ pub(crate) async fn a_priority_queue_puts_some_before_others(servers: String) {
         assert_eq!(queue.take().await.expect("take"), element);
     }
     assert_eq!(queue.poll().await.expect("poll"), None);
+    let strange = client.create("/priorities/queue-100000000", b"x", CreateMode::PersistentSequential);
+    let strange = strange.await.expect("create").path;
+    let refused = queue.poll().await.expect_err("this is nothing that was put in");
+    assert!(matches!(refused.kind, ErrorKind::Invalid(_)) && refused.path == strange, "{refused}");
+    assert!(client.exists(&strange).await.expect("exists").is_some(), "it stays");
 }
 
 pub(crate) async fn a_counter_counts_everybody(servers: String) {
@@ -288,8 +327,12 @@ pub(crate) async fn a_group_knows_its_members(servers: String) {
     drop(other);
     watch.next().await.expect("somebody has left");
     assert_eq!(group.members().await.expect("members").len(), 1);
+    let again = tokio::time::timeout(MOMENT, group.join("one", b"again"));
+    assert!(again.await.is_err(), "the name is taken");
+    assert_eq!(group.members().await.expect("members")["one"], "1", "and whoever gave up took nobody away");
     mine.leave().await.expect("leave");
     assert_eq!(group.members().await.expect("members").len(), 0);
+    group.join("one/two", b"").await.expect_err("a name has no slash");
 }
 
 pub(crate) async fn caches_follow(servers: String) {

@@ -205,11 +205,7 @@ impl Driver {
             }
             Command::AddAuth { scheme, auth } => self.session.add_auth(now, scheme, auth, &mut self.actions),
             Command::Hosts(hosts) => self.session.on_hosts_changed(now, hosts, &mut self.actions),
-            Command::Subscribe(states) => {
-                if states.try_send(self.session.state()).is_ok() {
-                    self.subscribers.push(states);
-                }
-            }
+            Command::Subscribe(states) => self.subscribe(states),
             Command::Close => self.session.close(now, &mut self.actions),
         }
     }
@@ -261,6 +257,16 @@ impl Driver {
     fn tell(&mut self, watcher: WatcherId, change: Change) {
         if let Some(sink) = self.sinks.get(&watcher) {
             sink.tell(change);
+        }
+    }
+
+    /// Somebody wants to hear of states, from the present one on. Whoever does not any more is forgotten: a connection
+    /// may last for weeks, and tell of none.
+    fn subscribe(&mut self, states: mpsc::Sender<SessionState>) {
+        self.subscribers.retain(|subscriber| !subscriber.is_closed());
+        let state = self.session.state();
+        if states.try_send(state).is_ok() && !state.is_final() {
+            self.subscribers.push(states);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use zoorum_proto::{CreateMode, ErrorCode};
 
-use super::{ensure, parent, persist, remove};
+use super::{ensure, parent, persist, remove_own};
 use crate::client::Client;
 use crate::error::Result;
 
@@ -35,13 +35,16 @@ impl Barrier {
         }
     }
 
-    /// Takes the barrier down: everybody passes.
+    /// Takes the barrier down, as it stands now: everybody passes. One that is set up meanwhile stays.
     ///
     /// # Errors
     ///
     /// When the session ends, or the server refuses.
     pub async fn remove(&self) -> Result<()> {
-        remove(&self.client, &self.path).await
+        match persist(&self.client, || self.client.exists(&self.path)).await? {
+            Some(stat) => remove_own(&self.client, &self.path, stat.czxid).await,
+            None => Ok(()),
+        }
     }
 
     /// Waits until the barrier does not stand.

@@ -53,16 +53,23 @@ impl Counter {
         }
     }
 
-    /// Sets the number if it is the expected one; returns whether it was.
+    /// Sets the number if it is the expected one; returns whether it was. It is not before it has seen every change that
+    /// was confirmed to anybody.
     ///
     /// # Errors
     ///
     /// An ambiguous one if the connection is lost before the answer: then it may have been set or not.
     pub async fn compare_and_set(&self, expected: i64, value: i64) -> Result<bool> {
+        let mut is_synced = false;
         loop {
             let (before, version) = self.read().await?;
             if before != expected {
-                return Ok(false);
+                if is_synced {
+                    return Ok(false);
+                }
+                persist(&self.client, || self.client.sync(&self.path)).await?;
+                is_synced = true;
+                continue;
             }
             if self.write(value, version).await? {
                 return Ok(true);

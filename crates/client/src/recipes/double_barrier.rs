@@ -1,6 +1,8 @@
 //! A double barrier: so many begin together and end together.
 
-use zoorum_proto::{CreateMode, ErrorCode};
+use std::collections::BTreeMap;
+
+use zoorum_proto::{CreateMode, ErrorCode, Zxid};
 
 use super::{below, ensure, persist, remove, unique_name};
 use crate::client::Client;
@@ -9,7 +11,8 @@ use crate::error::Result;
 /// Stands as soon as all are there.
 const READY: &str = "ready";
 
-/// One member of a double barrier.
+/// One member of a double barrier, which may be entered and left again and again. That all are there is told by a znode
+/// that goes with the session of whoever came last: if that one ends at once, whoever did not see it waits for others.
 #[derive(Debug)]
 pub struct DoubleBarrier {
     client: Client,
@@ -60,26 +63,42 @@ impl DoubleBarrier {
         let mine = below(&self.path, &self.name);
         self.client.cleaned_up(&mine).await;
         let mut stay = self.stay();
+        let mut round = self.round().await?;
         loop {
             let present = present(&self.client, &self.path).await?;
-            let (Some(first), Some(last)) = (present.first(), present.last()) else { break };
+            round.retain(|name, _| present.contains(name));
+            let (Some(first), Some(last)) = (round.keys().next(), round.keys().next_back()) else { break };
             if first == last && *first == self.name {
                 remove(&self.client, &mine).await?;
                 break;
             }
             // The first waits for the last, everybody else leaves and waits for the first.
-            let awaited = if *first == self.name { last } else { first };
+            let awaited = if *first == self.name { last.clone() } else { first.clone() };
             if *first != self.name {
                 remove(&self.client, &mine).await?;
             }
-            let awaited = below(&self.path, awaited);
-            let (stat, watch) = persist(&self.client, || self.client.exists_and_watch(&awaited)).await?;
-            if stat.is_some() {
-                watch.await.ok();
+            let path = below(&self.path, &awaited);
+            let (stat, watch) = persist(&self.client, || self.client.exists_and_watch(&path)).await?;
+            match stat {
+                Some(stat) if round.get(&awaited) == Some(&stat.czxid) => drop(watch.await),
+                _ => drop(round.remove(&awaited)),
             }
         }
         stay.is_left = false;
         forget_ready(&self.client, &self.path).await
+    }
+
+    /// Who is to leave together, each with the change that it came by. As long as this member is there nobody who has left
+    /// can be back, so that whoever comes later under one of these names comes for the next time.
+    async fn round(&self) -> Result<BTreeMap<String, Zxid>> {
+        let mut round = BTreeMap::new();
+        for name in present(&self.client, &self.path).await? {
+            let path = below(&self.path, &name);
+            if let Some(stat) = persist(&self.client, || self.client.exists(&path)).await? {
+                round.insert(name, stat.czxid);
+            }
+        }
+        Ok(round)
     }
 
     fn stay(&self) -> Stay {

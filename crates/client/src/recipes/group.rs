@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use zoorum_proto::{CreateMode, ErrorCode};
+use zoorum_proto::{CreateMode, ErrorCode, OpCode, Zxid};
 
-use super::{below, ensure, persist, remove};
+use super::{below, ensure, persist, recover, remove_own};
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::watch::Watch;
 
 /// A group of processes, each with a name of its own and some data.
@@ -23,33 +23,50 @@ impl Group {
         Self { client: client.clone(), path: path.to_owned() }
     }
 
-    /// Joins the group. If another session has the name, as that of this very process before it crashed, this
-    /// waits until that one has left.
+    /// Joins the group. If somebody has the name, as this very process before it crashed, or another membership of this
+    /// session, this waits until that one has left.
     ///
     /// # Errors
     ///
-    /// When the session ends, or the server refuses.
+    /// When the session ends, the server refuses, or the name has a slash.
     pub async fn join(&self, name: &str, data: impl AsRef<[u8]>) -> Result<Membership> {
         let path = below(&self.path, name);
+        if name.is_empty() || name.contains('/') {
+            return Err(Error::invalid(OpCode::Create2, &path, "a member's name is one part of a path"));
+        }
         // One of our own that was dropped must be gone, or it would take this one with it.
         self.client.cleaned_up(&path).await;
-        let membership = Membership { client: self.client.clone(), path: path.clone(), is_in: true };
+        let mut place = Membership { client: self.client.clone(), path: path.clone(), stay: Stay::None };
         loop {
-            match persist(&self.client, || self.client.create(&path, data.as_ref(), CreateMode::Ephemeral))
-                .await
-            {
-                Ok(_) => return Ok(membership),
-                Err(error) if error.is(ErrorCode::NoNode) => ensure(&self.client, &self.path).await?,
+            // A lost request may have created it.
+            let may_be_in = place.stay == Stay::Perhaps;
+            place.stay = Stay::Perhaps;
+            match self.client.create(&path, data.as_ref(), CreateMode::Ephemeral).await {
+                Ok(created) => return Ok(place.since(created.stat.czxid)),
+                Err(error) if error.is_transient() => {
+                    place.may_stay(may_be_in || error.is_ambiguous());
+                    recover(&self.client, &error).await;
+                }
+                Err(error) if error.is(ErrorCode::NoNode) => {
+                    place.may_stay(false);
+                    ensure(&self.client, &self.path).await?;
+                }
                 Err(error) if error.is(ErrorCode::NodeExists) => {
+                    place.may_stay(may_be_in);
                     let (stat, watch) = persist(&self.client, || self.client.exists_and_watch(&path)).await?;
                     match stat {
-                        Some(stat) if stat.ephemeral_owner == self.client.session() => return Ok(membership),
+                        Some(stat) if may_be_in && stat.ephemeral_owner == self.client.session() => {
+                            return Ok(place.since(stat.czxid));
+                        }
                         // When the session ends, the next request says so.
                         Some(_) => drop(watch.await),
                         None => {}
                     }
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    place.may_stay(may_be_in);
+                    return Err(error);
+                }
             }
         }
     }
@@ -92,33 +109,63 @@ impl Group {
 pub struct Membership {
     client: Client,
     path: String,
-    is_in: bool,
+    stay: Stay,
+}
+
+/// What is known of a member's znode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    /// It was not created, or is gone.
+    None,
+    /// It may have been created.
+    Perhaps,
+    /// This change created it.
+    Since(Zxid),
 }
 
 impl Membership {
+    fn since(mut self, czxid: Zxid) -> Self {
+        self.stay = Stay::Since(czxid);
+        self
+    }
+
+    fn may_stay(&mut self, may: bool) {
+        self.stay = if may { Stay::Perhaps } else { Stay::None };
+    }
+
     /// Leaves the group.
     ///
     /// # Errors
     ///
     /// When the session has ended, whereby the group is left as well.
     pub async fn leave(mut self) -> Result<()> {
-        remove(&self.client, &self.path).await?;
-        self.is_in = false;
+        if let Stay::Since(czxid) = self.stay {
+            remove_own(&self.client, &self.path, czxid).await?;
+        }
+        self.stay = Stay::None;
         Ok(())
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        if self.is_in {
-            let (client, path) = (self.client.clone(), self.path.clone());
-            self.client.clean_up(&self.path, async move {
-                // Whoever has the name in another session keeps it.
-                match persist(&client, || client.exists(&path)).await? {
-                    Some(stat) if stat.ephemeral_owner == client.session() => remove(&client, &path).await,
-                    _ => Ok(()),
-                }
-            });
+        let (client, path, stay) = (self.client.clone(), self.path.clone(), self.stay);
+        if stay == Stay::None {
+            return;
         }
+        self.client.clean_up(&self.path, async move {
+            let czxid = match stay {
+                Stay::Since(czxid) => Some(czxid),
+                // Whoever has the name in another session keeps it.
+                _ => {
+                    let stat = persist(&client, || client.exists(&path)).await?;
+                    stat.filter(|stat| stat.ephemeral_owner == client.session()).map(|stat| stat.czxid)
+                }
+            };
+            match czxid {
+                Some(czxid) => remove_own(&client, &path, czxid).await,
+                None => Ok(()),
+            }
+        });
     }
 }

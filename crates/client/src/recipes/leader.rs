@@ -145,7 +145,8 @@ impl LeaderSelector {
             () = held.lost() => None,
         };
         if done.is_some() {
-            held.release().await?;
+            // If that fails, the session has ended, and the lead with it. What was done is done.
+            held.release().await.ok();
         }
         Ok(done)
     }

@@ -88,7 +88,8 @@ pub struct Held {
 impl Held {
     /// A number that is larger than that of every holder before. Whatever the lock protects should refuse whoever
     /// comes with a smaller one than it has seen: that is the only protection from a holder that has lost the
-    /// lock and does not know yet.
+    /// lock and does not know yet. Of readers, who hold their part together and come in any order, only those are to be
+    /// refused whose number is smaller than a writer's that was seen.
     pub fn fencing_token(&self) -> Zxid {
         self.place.czxid()
     }

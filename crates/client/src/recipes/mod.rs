@@ -16,7 +16,8 @@
 //!
 //! **Lost connections.** Recipes wait until there is a connection again, as long as the session lives; whoever
 //! does not want to wait so long gives them a timeout, for every future here may be dropped at any time: what it
-//! had created is deleted. Where a request may have been carried out and the recipe cannot find out, it returns
+//! had created so as to wait is deleted, and an element that it was taking goes back behind the others. A change that is on
+//! its way may still be made: an element offered, a number added, a barrier set or taken down. Where a request may have been carried out and the recipe cannot find out, it returns
 //! the ambiguous error, and says so.
 //!
 //! **Ended sessions.** What was held is lost, and everything returns the final error. A holder that cannot reach a
@@ -39,7 +40,7 @@ mod semaphore;
 use std::future::Future;
 use std::time::Duration;
 
-use zoorum_proto::{CreateMode, ErrorCode, Version};
+use zoorum_proto::{CreateMode, ErrorCode, Version, Zxid};
 
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -94,8 +95,20 @@ async fn recover(client: &Client, error: &Error) {
     client.connected().await;
 }
 
-/// Makes what is missing of a path, as containers: the servers remove them once they are empty again.
+/// Makes what is missing of a path, as containers: the servers remove them once they are empty again, which one above may
+/// have been just before another is made in it. Then this begins anew.
 async fn ensure(client: &Client, path: &str) -> Result<()> {
+    while let Err(error) = ensure_once(client, path).await {
+        let root = path.match_indices('/').nth(1).map_or(path, |(at, _)| &path[..at]);
+        // Where not even the first can be made, there is no place for it: a chroot that does not exist.
+        if !error.is(ErrorCode::NoNode) || error.path == root {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn ensure_once(client: &Client, path: &str) -> Result<()> {
     let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
     for end in ends.filter(|&end| end > 1) {
         let part = &path[..end];
@@ -108,6 +121,21 @@ async fn ensure(client: &Client, path: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Deletes the znode that this change created. Another one of the same name, be it made between two attempts, stays.
+async fn remove_own(client: &Client, path: &str, czxid: Zxid) -> Result<()> {
+    loop {
+        let found = persist(client, || client.exists(path)).await?;
+        if found.is_none_or(|stat| stat.czxid != czxid) {
+            return Ok(());
+        }
+        match client.delete(path, Version::ANY).await {
+            Err(error) if error.is_transient() => recover(client, &error).await,
+            Err(error) if !error.is(ErrorCode::NoNode) => return Err(error),
+            _ => return Ok(()),
+        }
+    }
 }
 
 /// Deletes a znode, whether it is there or not.
@@ -151,7 +179,7 @@ fn below(parent: &str, name: &str) -> String {
 }
 
 /// The number that a server put at the end of a sequential name: ten characters, the first of them a minus sign
-/// once the counter has overflowed.
+/// once the counter has overflowed. Servers give no number that takes eleven.
 fn number(name: &str) -> Option<i32> {
     let digits = name.get(name.len().checked_sub(10)?..)?;
     let is_number = digits.strip_prefix('-').unwrap_or(digits).bytes().all(|byte| byte.is_ascii_digit());

@@ -6,8 +6,7 @@ use zoorum_proto::{Decode, Encode, Reader};
 use super::queue::{offer, poll, take};
 use super::{below, number};
 use crate::client::Client;
-use crate::error::{Error, ErrorKind, Result};
-use crate::session::Cause;
+use crate::error::Result;
 
 /// Names of elements' znodes begin so, then come priority and number.
 const ELEMENT: &str = "queue-";
@@ -41,13 +40,15 @@ impl PriorityQueue {
         offer(&self.client, &self.path, &path, &wrap(element.as_ref())).await
     }
 
-    /// Takes the first element, once there is one.
+    /// Takes the first element, once there is one. If the future is dropped while one is being taken, that goes back to
+    /// the queue, behind those of its priority.
     ///
     /// # Errors
     ///
-    /// An ambiguous one if the connection is lost before the answer: then an element may be lost.
+    /// An ambiguous one if the connection is lost before the answer: then an element may be lost. One of an invalid
+    /// request if the first znode is no element, or several that Curator's `putMulti` put in together: it stays.
     pub async fn take(&self) -> Result<Bytes> {
-        self.unwrap(&take(&self.client, &self.path, in_queue).await?)
+        take(&self.client, &self.path, in_queue, unwrap).await
     }
 
     /// Takes the first element, if there is one.
@@ -56,16 +57,7 @@ impl PriorityQueue {
     ///
     /// As [`Self::take`].
     pub async fn poll(&self) -> Result<Option<Bytes>> {
-        match poll(&self.client, &self.path, in_queue).await? {
-            Ok(data) => self.unwrap(&data).map(Some),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn unwrap(&self, data: &Bytes) -> Result<Bytes> {
-        unwrap(data).ok_or_else(|| {
-            Error::new(zoorum_proto::OpCode::GetData, &self.path, ErrorKind::Unknown(Cause::Nonsense))
-        })
+        Ok(poll(&self.client, &self.path, in_queue, unwrap).await?.ok())
     }
 }
 
@@ -92,7 +84,8 @@ fn wrap(element: &[u8]) -> Vec<u8> {
 fn unwrap(data: &Bytes) -> Option<Bytes> {
     let mut input = Reader::new(data);
     let is_item = i32::decode(&mut input) == Ok(FORMAT) && u8::decode(&mut input) == Ok(ITEM);
-    is_item.then(|| <&[u8]>::decode(&mut input).ok()).flatten().map(|element| data.slice_ref(element))
+    let element = is_item.then(|| <&[u8]>::decode(&mut input).ok()).flatten()?;
+    (u8::decode(&mut input) == Ok(END)).then(|| data.slice_ref(element))
 }
 
 #[cfg(test)]
@@ -110,5 +103,7 @@ mod tests {
     fn what_is_wrapped_is_unwrapped() {
         assert_eq!(unwrap(&wrap(b"x").into()).as_deref(), Some(&b"x"[..]));
         assert_eq!(unwrap(&Bytes::from_static(b"x")), None);
+        let two = [&wrap(b"x")[..wrap(b"x").len() - 1], &wrap(b"y")[4..]].concat();
+        assert_eq!(unwrap(&two.into()), None, "of two nobody may take the first, and with it the second");
     }
 }

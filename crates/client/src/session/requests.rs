@@ -110,6 +110,8 @@ impl Session {
         let same_table = TABLES.iter().filter(|other| other.removal_number() == kind.removal_number());
         for &kind in same_table {
             actions.extend(self.watches.remove_all(kind, path).into_iter().map(Action::Forget));
+            // The server comes to these before it comes to the removal.
+            actions.extend(self.coming.remove_all(kind, path).into_iter().map(Action::Forget));
         }
         let body = WatchesRequest { path: path.into(), kind: kind.removal_number() }.to_vec();
         self.submit(now, Request { id, op: OpCode::RemoveWatches, body, watch: None }, actions);
@@ -174,8 +176,10 @@ impl Session {
             _ => None,
         };
         match kind {
-            Some(kind) => self.watches.register(kind, &watch.path, watch.watcher),
-            None => actions.push(Action::Forget(watch.watcher)),
+            Some(kind) if self.coming.has(watch.watcher) => {
+                self.watches.register(kind, &watch.path, watch.watcher);
+            }
+            _ => actions.push(Action::Forget(watch.watcher)),
         }
         self.settle(watch.watcher).then_some(watch.watcher)
     }

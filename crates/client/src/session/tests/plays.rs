@@ -235,6 +235,20 @@ fn removing_watches_ends_them_at_once() {
 }
 
 #[test]
+fn removing_watches_ends_those_that_are_on_their_way_as_well() {
+    let mut stage = Stage::connected();
+    stage.submit_watching(1, WatchingOp::GetData, "/a");
+    stage.act(|session, now, actions| {
+        session.remove_watches(now, RequestId(2), WatchKind::Data, "/a", actions);
+    });
+    stage.reply(Xid(1), 0, b"");
+    stage.reply(Xid(2), 0, b"");
+    assert_eq!(stage.forgotten.first(), Some(&WatcherId(1)), "whoever awaits it is told that it ends");
+    stage.notify(EventType::NodeDataChanged, "/a");
+    assert_eq!(stage.fired, []);
+}
+
+#[test]
 fn refused_credentials_end_the_session() {
     let mut stage = Stage::connected();
     stage.submit(1, OpCode::SetData);
