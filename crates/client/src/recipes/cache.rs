@@ -5,13 +5,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
-use zoorum_proto::ErrorCode;
 use zoorum_proto::reply::EventType;
+use zoorum_proto::{ErrorCode, Zxid};
 
 use super::{below, persist};
 use crate::client::Client;
 use crate::error::Result;
 use crate::reads::Node;
+use crate::session::WatchedEvent;
 use crate::watch::{Change, Watch};
 
 /// A copy of a znode, which follows it as long as the session lives. It shows each state, or a later one; between
@@ -125,12 +126,23 @@ impl Copy {
                 Change::Missed => self.copy_all().await?,
                 Change::Event(event) => match event.kind {
                     EventType::NodeCreated | EventType::NodeDataChanged => self.copy(&event.path).await?,
-                    EventType::NodeDeleted => self.put(&event.path, None),
+                    EventType::NodeDeleted if event.zxid > Zxid::ZERO => self.on_deleted(&event),
+                    EventType::NodeDeleted => self.copy(&event.path).await?,
                     EventType::NodeChildrenChanged => {}
                 },
             }
         }
         Ok(())
+    }
+
+    /// A znode was deleted. It may be known already that it was created again.
+    fn on_deleted(&self, event: &WatchedEvent) {
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let is_past = nodes.get(&event.path).is_some_and(|node| node.stat.czxid > event.zxid);
+        drop(nodes);
+        if !is_past {
+            self.put(&event.path, None);
+        }
     }
 
     /// Copies one znode. A later state than that of the event is none the worse: its own event follows.
@@ -160,7 +172,7 @@ impl Copy {
             if has_children {
                 match persist(&self.client, || self.client.children(&path)).await {
                     Ok(children) => to_read.extend(children.names.iter().map(|name| below(&path, name))),
-                    Err(error) if error.is(ErrorCode::NoNode) => {}
+                    Err(error) if matches!(error.code(), Some(ErrorCode::NoNode | ErrorCode::NoAuth)) => {}
                     Err(error) => return Err(error),
                 }
             }

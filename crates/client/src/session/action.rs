@@ -207,6 +207,8 @@ pub enum Why {
     Silent,
     /// What the server sent makes no sense.
     Nonsense(DecodeError),
+    /// A server without a quorum does not know the session.
+    Ignorant,
     /// A read-write server was found.
     BetterServer,
     /// The list of servers has changed.
@@ -222,6 +224,9 @@ impl fmt::Display for Why {
             Self::Slow => f.write_str("the server did not take the session in time"),
             Self::Silent => f.write_str("the server was silent for two thirds of the session timeout"),
             Self::Nonsense(error) => write!(f, "the server broke the protocol: {error}"),
+            Self::Ignorant => {
+                f.write_str("a server without a quorum does not know the session, which says nothing")
+            }
             Self::BetterServer => f.write_str("a read-write server was found"),
             Self::NewList => f.write_str("the list of servers has changed"),
             Self::Over => f.write_str("the session is over"),

@@ -89,6 +89,9 @@ impl Session {
     /// The servers are others now. The session moves, or stays, so that in the end each has its share.
     pub fn on_hosts_changed(&mut self, now: Monotonic, hosts: Vec<Host>, actions: &mut Vec<Action>) {
         let moves = self.hosts.update(hosts, &mut self.chance);
+        if self.state == SessionState::ConnectedReadOnly && self.probing.is_none() {
+            self.probing = Some(Probing { at: Some(now), pause: PROBE_PAUSE_MIN });
+        }
         match &self.phase {
             Phase::Over => {}
             Phase::Waiting { until, .. } => {
@@ -208,10 +211,13 @@ impl Session {
 
     /// The server's verdict on the session.
     fn on_greeted(&mut self, now: Monotonic, response: &ConnectResponse, actions: &mut Vec<Action>) {
-        let Some(timeout_ms) = u64::try_from(response.timeout_ms).ok().filter(|&timeout| timeout > 0) else {
-            return self.end(SessionState::Expired, actions);
-        };
         let is_read_only = response.read_only == Some(ReadOnly(true));
+        let Some(timeout_ms) = u64::try_from(response.timeout_ms).ok().filter(|&timeout| timeout > 0) else {
+            return match is_read_only && self.is_established {
+                true => self.lose(now, Why::Ignorant, actions),
+                false => self.end(SessionState::Expired, actions),
+            };
+        };
         self.timeout = Timeout(std::time::Duration::from_millis(timeout_ms));
         self.id = response.session;
         self.password = response.password;

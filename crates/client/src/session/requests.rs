@@ -84,14 +84,19 @@ impl Session {
         }
     }
 
-    /// `watcher` is not interested any more. Once nobody here watches the same, the server is told.
+    /// `watcher` is not interested any more. Once nobody here watches the same, the server is told; but not while there
+    /// is a persistent watch on that path, which servers before 3.9 would take away as well. What then fires once is ignored.
     pub fn forget(&mut self, now: Monotonic, watcher: WatcherId, actions: &mut Vec<Action>) {
         if self.coming.has(watcher) {
             self.forgotten.insert(watcher);
             return;
         }
         let Some((kind, path)) = self.watches.remove(watcher) else { return };
-        if self.is_serving() && !self.is_watched(kind, &path) {
+        let persists = [WatchKind::Persistent, WatchKind::Recursive]
+            .iter()
+            .any(|&other| self.watches.any(other, &path) || self.coming.any(other, &path));
+        let is_persistent = matches!(kind, WatchKind::Persistent | WatchKind::Recursive);
+        if self.is_serving() && !self.is_watched(kind, &path) && (is_persistent || !persists) {
             let body = WatchesRequest { path: path.into(), kind: kind.removal_number() }.to_vec();
             self.submit(now, Request { id: NOBODY, op: OpCode::RemoveWatches, body, watch: None }, actions);
         }

@@ -145,6 +145,18 @@ fn an_expired_session_is_over() {
 }
 
 #[test]
+fn a_server_without_a_quorum_is_not_believed_about_the_end_of_a_session() {
+    let mut stage = Stage::new(2, Settings { read_only: true, ..Settings::default() });
+    stage.connect();
+    stage.lose();
+    stage.reach();
+    stage.greet(SessionId::NONE, Duration::ZERO, true);
+    assert_eq!(stage.session.state(), SessionState::Disconnected);
+    stage.connect();
+    assert_eq!(stage.session.state(), SessionState::Connected);
+}
+
+#[test]
 fn a_session_that_no_server_can_have_kept_expires_by_itself() {
     let mut stage = Stage::connected();
     let heard = stage.now;
@@ -219,6 +231,19 @@ fn a_watch_that_nobody_wants_is_taken_back() {
     stage.reply(packets[0].xid, ErrorCode::NoWatcher.number(), b"");
     stage.notify(EventType::NodeDataChanged, "/a");
     assert_eq!(stage.fired, []);
+}
+
+#[test]
+fn whoever_lets_go_of_a_watch_leaves_the_persistent_one_on_the_same_path() {
+    let mut stage = Stage::connected();
+    stage.submit_watching(1, WatchingOp::AddPersistent, "/a");
+    stage.submit_watching(2, WatchingOp::GetData, "/a");
+    [1, 2].into_iter().for_each(|xid| stage.reply(Xid(xid), 0, b""));
+    stage.sent();
+    stage.act(|session, now, actions| session.forget(now, WatcherId(2), actions));
+    assert_eq!(stage.sent(), [], "servers before 3.9 would remove both");
+    stage.notify(EventType::NodeDataChanged, "/a");
+    assert_eq!(stage.fired.len(), 1);
 }
 
 #[test]
