@@ -157,7 +157,8 @@ impl Client {
     }
 
     /// Ends the session, after all requests made before, and with it its ephemeral znodes. Returns once the
-    /// server has confirmed it, or was out of reach for as long as the session timeout.
+    /// server has confirmed it, or was out of reach for as long as the session timeout; or at once if the connection
+    /// is lost after it was asked: if it did not come to that, the znodes go with the session timeout.
     pub async fn close(self) {
         self.commands.send(Command::Close);
         self.ended().await;
