@@ -138,6 +138,7 @@ fn settings(config: &ServerConfig, me: ServerId) -> PeerSettings {
         election_handshake: quorum
             .quorum_cnxn_timeout
             .unwrap_or(tick * quorum.sync_limit.unwrap_or(SYNC_LIMIT)),
+        packet_max: config.network.record_limit(),
         multi_address: quorum.multi_address.enabled,
         notification_intervals: (quorum.notification_interval_min, quorum.notification_interval_max),
     }

@@ -203,6 +203,10 @@ impl Auditor {
 
     /// A change was applied.
     pub(crate) fn on_applied(&mut self, txn: &Txn<'_>, outcome: &Outcome) {
+        // What came before and was not applied lost its place, when its leader lost the lead.
+        while self.asked.front().is_some_and(|asked| asked.zxid < txn.header.zxid) {
+            self.asked.pop_front();
+        }
         if self.asked.front().is_some_and(|asked| asked.zxid == txn.header.zxid)
             && let Some(asked) = self.asked.pop_front()
         {

@@ -301,9 +301,9 @@ fn settle<D: Disk>(logs: &D, replayed: &Replayed) -> Result<(), RecoverError> {
     for name in &replayed.read {
         logs.open(name).and_then(|mut file| file.sync_data()).map_err(failed(name))?;
     }
-    if let Some((name, _)) = newest {
+    if let Some((name, end)) = newest {
         // Only now: a power cut before could have taken a record, and left nothing that says it was not synced.
-        clear_marks(logs, name).map_err(failed(name))?;
+        clear_marks(logs, name, *end).map_err(failed(name))?;
     }
     if let Some((name, end)) = &replayed.clean {
         // After a crash, the room ahead is still taken. Only space is lost if it cannot be given back.
@@ -325,11 +325,11 @@ fn write_end_anew<D: Disk>(logs: &D, name: &str, end: u64) -> io::Result<()> {
     file.write_all_at(&bytes[..length], start)
 }
 
-/// Removes a file's marks, durably.
-fn clear_marks<D: Disk>(logs: &D, name: &str) -> io::Result<()> {
+/// Removes the marks of a file whose records end at `end`, durably.
+fn clear_marks<D: Disk>(logs: &D, name: &str, end: u64) -> io::Result<()> {
     let mut file = logs.open(name)?;
     let length = file.length()?;
-    mark::clear(&mut file, length)?;
+    mark::clear(&mut file, length, end)?;
     file.sync_data()
 }
 

@@ -269,6 +269,8 @@ struct Judge<'j> {
     requester: &'j Requester<'j>,
     zxid: Zxid,
     time: zoorum_proto::WallClock,
+    /// Bytes of the ids for which `auth` stands in the request so far.
+    expanded: usize,
 }
 
 type Decided<'a> = Result<TxnBody<'a>, ErrorCode>;

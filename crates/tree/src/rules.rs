@@ -74,8 +74,9 @@ enum Scheme {
 /// From this many entries on, duplicates are looked for in a set.
 const MANY_ENTRIES: usize = 8;
 
-/// Most bytes of ids that repeated `auth` entries may put into one list: each stands for all ids of the client.
-const EXPANDED_LIMIT: usize = 1 << 20;
+/// Most bytes of ids that `auth` entries may stand for in one list, if there are several, and in one request: each stands
+/// for all ids of the client.
+pub(crate) const EXPANDED_LIMIT: usize = 1 << 19;
 
 impl AclRules {
     fn scheme(&self, name: &str) -> Option<Scheme> {

@@ -1,27 +1,35 @@
 //! Packets out of the pieces in which a connection delivers them.
 
 use bytes::{Bytes, BytesMut};
-use zoorum_proto::quorum::packet::{PACKET_DATA_MAX, PacketError};
+use zoorum_proto::quorum::packet::PacketError;
 use zoorum_proto::quorum::{PacketType, QuorumPacket};
 use zoorum_proto::{Encode, Zxid};
 
 /// What has been received and not yet been dealt with.
-#[derive(Debug, Default)]
-pub(crate) struct PacketBuffer(BytesMut);
+#[derive(Debug)]
+pub(crate) struct PacketBuffer {
+    bytes: BytesMut,
+    /// The longest data of a packet, in bytes.
+    limit: usize,
+}
 
 impl PacketBuffer {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { bytes: BytesMut::new(), limit }
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// The next packet, if it is all there.
     pub(crate) fn next_packet(&mut self) -> Result<Option<QuorumPacket>, PacketError> {
-        QuorumPacket::take(&mut self.0, PACKET_DATA_MAX)
+        QuorumPacket::take(&mut self.bytes, self.limit)
     }
 
     /// Whatever is left, which is no packet: a snapshot follows.
     pub(crate) fn take_rest(&mut self) -> Bytes {
-        self.0.split().freeze()
+        self.bytes.split().freeze()
     }
 }
 

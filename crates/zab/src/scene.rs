@@ -44,6 +44,7 @@ impl Scene {
             observer_master_port: None,
             history: HistoryLimits::default(),
             sync: SyncSettings::default(),
+            packet_max: PACKET_DATA_MAX,
             multi_address: false,
             election_connect: Duration::from_secs(5),
             election_handshake: Duration::from_secs(2),

@@ -33,6 +33,8 @@ pub struct PeerSettings {
     pub history: crate::history::HistoryLimits,
     /// How learners are brought into step.
     pub sync: SyncSettings,
+    /// The longest data of a packet that is taken from a peer, in bytes.
+    pub packet_max: usize,
     /// How long a call for an election may take.
     pub election_connect: Duration,
     /// How long whoever calls for an election may take to say who it is.

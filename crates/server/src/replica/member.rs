@@ -122,13 +122,16 @@ impl Membership {
     }
 }
 
+/// Whether an entry of history holds a change that can be read, at its place.
+fn is_sound(entry: &Entry) -> bool {
+    Txn::from_bytes(&entry.payload).is_ok_and(|txn| txn.header.zxid == entry.zxid)
+}
+
 impl Replica {
     /// What has come from the leader, to be logged, each change one that can be read: a leader that sends others
     /// is not followed.
     pub(super) fn take_received(&mut self, tree: &Tree, now: Now) -> Vec<Entry> {
         let Some(peer) = self.order.peer_mut() else { return Vec::new() };
-        let is_sound =
-            |entry: &Entry| Txn::from_bytes(&entry.payload).is_ok_and(|txn| txn.header.zxid == entry.zxid);
         let entries = peer.take_received(now.monotonic, is_sound);
         for entry in &entries {
             self.snapshots.on_logged(entry.payload.len());
@@ -277,6 +280,11 @@ impl Replica {
                 match action {
                     Action::Link(action) => self.member.effects.push(Effect::Link(action)),
                     Action::Persist(what) => self.member.effects.push(Effect::Persist(what)),
+                    Action::Snapshot(SnapshotStep::Install(behind)) if !behind.iter().all(is_sound) => {
+                        if let Some(peer) = self.order.peer_mut() {
+                            peer.on_snapshot_refused(now.monotonic, "a change behind it cannot be read");
+                        }
+                    }
                     Action::Snapshot(step) => self.member.effects.push(Effect::Snapshot(step)),
                     Action::Seek(seek) => self.member.effects.push(Effect::Seek(seek)),
                     Action::Tell(notice) => self.member.effects.push(Effect::Tell(notice)),
@@ -403,7 +411,8 @@ impl Replica {
             unreachable!("only clients write")
         };
         if self.sessions.has_moved(session, Holder::Here(address)) {
-            return; // to an observer of this server's; the connection is being closed
+            // To an observer of this server's. The connection is being closed, but what it asked still counts.
+            return self.answer(address, xid, Answer::Refused(ErrorCode::SessionMoved));
         }
         let waiting = match WriteOp::decode(op, body) {
             Err(_) => return self.answer(address, xid, Answer::Refused(ErrorCode::MarshallingError)),

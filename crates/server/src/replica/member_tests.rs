@@ -38,6 +38,7 @@ impl Scene {
             sync: SyncSettings::default(),
             election_connect: Duration::from_secs(5),
             election_handshake: Duration::from_secs(2),
+            packet_max: zoorum_proto::quorum::packet::PACKET_DATA_MAX,
             multi_address: false,
             notification_intervals: (Duration::from_millis(200), Duration::from_secs(60)),
         };

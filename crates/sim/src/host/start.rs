@@ -259,6 +259,7 @@ fn peer_settings(faults: &Faults, place: usize) -> PeerSettings {
         sync: SyncSettings { trees_max: 2, ..SyncSettings::default() },
         election_connect: Duration::from_millis(800),
         election_handshake: Duration::from_secs(2),
+        packet_max: zoorum_proto::quorum::packet::PACKET_DATA_MAX,
         multi_address: false,
         notification_intervals: (Duration::from_millis(200), Duration::from_secs(4)),
     }

@@ -114,10 +114,11 @@ impl Marks {
     }
 }
 
-/// Removes the marks of a file, if it has any; the next sync makes it durable.
-pub(crate) fn clear(file: &mut impl DiskFile, length: u64) -> io::Result<()> {
+/// Removes the marks of a file whose records end at `end`, if it has any; the next sync makes it durable. Where records
+/// lie, there is no zone, whatever they look like.
+pub(crate) fn clear(file: &mut impl DiskFile, length: u64, end: u64) -> io::Result<()> {
     match (Marks::read(file, length)?, Zone::of(length)) {
-        (Some(_), Some(zone)) => zone.clear(file),
+        (Some(_), Some(zone)) if zone.start() >= end => zone.clear(file),
         _ => Ok(()),
     }
 }
@@ -182,6 +183,23 @@ mod tests {
             let read = Marks::read(&file, LENGTH).unwrap().unwrap();
             assert_eq!(read.synced(100), Some(16), "torn after {torn} bytes");
         }
+    }
+
+    #[test]
+    fn records_that_look_like_what_is_left_of_marks_are_not_removed() {
+        let disk = MemoryDisk::new();
+        let mut file = disk.create_new("log.1").unwrap();
+        file.set_length(LENGTH).unwrap();
+        file.write_all_at(&[7], zone().start() + 10).unwrap();
+        assert!(Marks::read(&file, LENGTH).unwrap().is_some(), "it may be the rest of one");
+        clear(&mut file, LENGTH, LENGTH).unwrap();
+        assert_eq!(
+            disk.content("log.1").unwrap()[zone().start() as usize + 10],
+            7,
+            "but there are records here"
+        );
+        clear(&mut file, LENGTH, 16).unwrap();
+        assert_eq!(disk.content("log.1").unwrap()[zone().start() as usize + 10], 0);
     }
 
     #[test]

@@ -267,7 +267,8 @@ impl<F: DiskFile> LogScanner<F> {
 
     /// Whether the broken record from `offset` to `record_end` can be the work of a power cut.
     fn judge(&self, offset: u64, record_end: u64, damage: Damage) -> io::Result<Look> {
-        let marks = Marks::read(&self.file, self.length)?;
+        // A zone that lies over records is none.
+        let marks = Marks::read(&self.file, self.length)?.filter(|marks| marks.zone >= offset);
         let length = marks.as_ref().map_or(self.length, |marks| marks.zone);
         let Some(nonzero_end) = nonzero_end(&self.file, offset, length)? else {
             return Ok(Look::End(End::Clean { offset }));

@@ -77,15 +77,26 @@ impl Records {
                 }
                 continue;
             }
-            // Only as much as the record needs, so that the rest is looked at where it lies.
-            let missing = (self.wanted - self.partial.len()).min(bytes.len() - taken);
+            // Only as much as the record needs, so that the rest is looked at where it lies. But a list says no more
+            // than what its next entry needs, and is looked at from its front: twice as much as there was, so that
+            // this is not done for each of its entries.
+            let ahead = match self.state {
+                State::Acls(_) => self.wanted.max(2 * self.partial.len()),
+                _ => self.wanted,
+            };
+            let missing = (ahead - self.partial.len()).min(bytes.len() - taken);
             self.partial.extend_from_slice(&bytes[taken..taken + missing]);
             taken += missing;
-            if self.partial.len() == self.wanted {
+            if self.partial.len() >= self.wanted {
                 let mut partial = std::mem::take(&mut self.partial);
                 let looked_over = self.look(&partial, take)?;
                 partial.drain(..looked_over);
                 self.partial = partial;
+            }
+            if self.has_ended() {
+                // What lies behind the end came with these bytes.
+                taken -= self.partial.len();
+                self.partial.clear();
             }
         }
         Ok(taken)

@@ -22,7 +22,7 @@ impl Judge<'_> {
         if !path::is_plausible(&request.path) {
             return Err(ErrorCode::BadArguments);
         }
-        let acl = self.rules.acl.fix_up(request.acl.as_deref(), self.requester.ids)?;
+        let acl = self.acl(request.acl.as_deref())?;
         let (parent_path, _) = path::split(&request.path).ok_or(ErrorCode::BadArguments)?;
         let parent = self.view(parent_path)?;
         self.require(parent.acl, Permissions::CREATE)?;

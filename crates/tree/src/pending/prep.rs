@@ -8,11 +8,14 @@ use zoorum_proto::op::{
     CheckRequest, DeleteRequest, MultiOp, ReconfigRequest, SetAclRequest, SetDataRequest, WriteOp,
 };
 use zoorum_proto::txn::{CheckTxn, SetAclTxn, SetDataTxn, TxnDigest};
-use zoorum_proto::{AuthId, ErrorCode, Permissions, SessionId, TxnBody, WallClock, Zxid, path};
+use zoorum_proto::{
+    Acl, AuthId, ErrorCode, Permissions, RequestedAcl, SessionId, TxnBody, WallClock, Zxid, path,
+};
 
 use super::{Decided, Judge, Pending, next_version};
 use crate::Rules;
 use crate::digest::NodeDigest;
+use crate::rules::EXPANDED_LIMIT;
 use crate::tree::Tree;
 
 /// Who asks.
@@ -38,6 +41,10 @@ pub struct Prepared<'a> {
     pub digest: Option<TxnDigest>,
 }
 
+/// So long, in bytes, the list of what goes with a session may be. A longer one is left out: whoever applies the change knows
+/// what the session owns, and no peer takes a change of more than 2 MB unless told so.
+const CLOSED_PATHS_MAX: usize = 1 << 20;
+
 impl Pending {
     /// Judges a request and records what it will change, under `zxid`.
     ///
@@ -51,7 +58,7 @@ impl Pending {
         zxid: Zxid,
         time: WallClock,
     ) -> Prepared<'a> {
-        let judge = &mut Judge { pending: self, tree, rules, requester, zxid, time };
+        let judge = &mut Judge { pending: self, tree, rules, requester, zxid, time, expanded: 0 };
         let decided = match op {
             WriteOp::Create(request) => judge.create(request),
             WriteOp::Delete(request) => judge.delete(request),
@@ -84,6 +91,11 @@ impl Pending {
         let paths = self.ephemerals_after(tree, session);
         for path in &paths {
             self.record_deletion(tree, zxid, path);
+        }
+        let length: usize = paths.iter().map(|path| 4 + path.len()).sum();
+        if rules.close_session_paths && length > CLOSED_PATHS_MAX {
+            // ZooKeeper would take a digest for the list.
+            return Prepared { body: TxnBody::CloseSession { paths: None }, digest: None };
         }
         let paths = rules.close_session_paths.then(|| paths.into_iter().map(Cow::Owned).collect());
         self.prepared(tree, rules, Ok(TxnBody::CloseSession { paths }))
@@ -182,12 +194,29 @@ impl Judge<'_> {
         Ok(TxnBody::SetData(SetDataTxn { path: request.path.clone(), data: request.data, version }))
     }
 
+    /// The list to store for a requested one. All of one request's ids that `auth` stands for have a limit: a few bytes
+    /// that were sent must not become megabytes.
+    pub(super) fn acl(
+        &mut self,
+        requested: Option<&[RequestedAcl<'_>]>,
+    ) -> Result<Vec<Acl<'static>>, ErrorCode> {
+        let acl = self.rules.acl.fix_up(requested, self.requester.ids)?;
+        let is_auth = |entry: &RequestedAcl<'_>| entry.scheme.as_deref() == Some("auth");
+        if requested.is_some_and(|requested| requested.iter().any(is_auth)) {
+            self.expanded += acl.iter().map(|entry| 12 + entry.scheme.len() + entry.id.len()).sum::<usize>();
+            if self.expanded > EXPANDED_LIMIT {
+                return Err(ErrorCode::InvalidAcl);
+            }
+        }
+        Ok(acl)
+    }
+
     fn set_acl<'a>(&mut self, request: &SetAclRequest<'a>) -> Decided<'a> {
         self.require_session()?;
         if !path::is_valid(&request.path) {
             return Err(ErrorCode::BadArguments);
         }
-        let acl = self.rules.acl.fix_up(request.acl.as_deref(), self.requester.ids)?;
+        let acl = self.acl(request.acl.as_deref())?;
         let node = self.view(&request.path)?;
         self.require(node.acl, Permissions::ADMIN)?;
         let version = next_version(node.history.aversion, request.version)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use zoorum_proto::ErrorCode::{
     BadArguments, BadVersion, InvalidAcl, NoAuth, NoNode, NotEmpty, ReconfigDisabled, Unimplemented,
 };
-use zoorum_proto::op::{CreateOp, MultiOp, ReconfigRequest, WriteOp};
+use zoorum_proto::op::{CreateOp, CreateRequest, MultiOp, ReconfigRequest, WriteOp};
 use zoorum_proto::txn::{SetDataTxn, TxnDigest};
 use zoorum_proto::{AuthId, Encode, Permissions, SessionId, TxnBody, Version, WallClock, Zxid};
 use zoorum_tree::{ChangeKind, Outcome, Tree};
@@ -209,6 +209,37 @@ fn a_closed_session_takes_its_ephemerals_along_pending_ones_too() {
     assert_eq!(scene.changes, [gone("/p/applied"), gone("/p/pending")]);
     assert_eq!(scene.tree.ephemeral_count(), 0);
     assert_eq!(scene.stat("/p").num_children, 0);
+}
+
+#[test]
+fn a_session_that_owns_more_than_a_change_can_list_takes_it_along_all_the_same() {
+    let mut scene = Scene::with(&["/p"]);
+    let long = "x".repeat(2_000);
+    for number in 0..600 {
+        scene.create(&format!("/p/{long}{number}"), 1).unwrap();
+    }
+    scene.zxid = scene.zxid.next();
+    let prepared = scene.pending.prep_close_session(&scene.tree, &scene.rules, scene.session, scene.zxid);
+    assert_eq!((&prepared.body, prepared.digest), (&TxnBody::CloseSession { paths: None }, None));
+    let close = scene.txn(prepared.body, prepared.digest);
+    scene.apply(&close);
+    assert_eq!((scene.tree.ephemeral_count(), scene.stat("/p").num_children), (0, 0));
+    scene.create("/after", 0).unwrap();
+}
+
+#[test]
+fn ids_that_stand_for_auth_have_a_limit_for_all_of_a_multi() {
+    let mut scene = Scene::new();
+    scene.ids = (0..600).map(|id| AuthId { scheme: "digest".into(), id: format!("{id:080}") }).collect();
+    let paths: Vec<String> = (0..60).map(|number| format!("/{number}")).collect();
+    let create = |path| {
+        let acl = Some(vec![requested(Permissions::ALL, "auth", "")]);
+        MultiOp::Create(CreateRequest { acl, ..create(path, 0, "") })
+    };
+    let all = paths.iter().map(|path| create(path)).collect();
+    assert!(scene.multi(all).contains(&InvalidAcl.number()), "3 KB must not become 3 MB");
+    let few = paths[..5].iter().map(|path| create(path)).collect();
+    assert_eq!(scene.multi(few), [0; 5]);
 }
 
 #[test]

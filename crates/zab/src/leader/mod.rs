@@ -111,7 +111,7 @@ impl Leader {
             id: ServerId::NONE,
             is_observer: false,
             from,
-            input: PacketBuffer::default(),
+            input: PacketBuffer::new(ground.settings.packet_max),
             deadline: ground.now + ground.settings.init_time(),
             accepted: Epoch::ZERO,
             last: Zxid::ZERO,

@@ -160,7 +160,7 @@ impl Learner {
             calls: 0,
             connect_until,
             deadline: connect_until,
-            input: PacketBuffer::default(),
+            input: PacketBuffer::new(ground.settings.packet_max),
             accepted,
             current,
             epoch: Epoch::ZERO,

@@ -97,8 +97,15 @@ impl ObserverMaster {
 
     /// An observer has called.
     pub(crate) fn on_accepted(&mut self, ground: &mut Ground<'_>, link: LinkId, from: String) {
-        self.observers
-            .insert(link, Observer::new(from, ground.now, ground.now + ground.settings.init_time()));
+        self.observers.insert(
+            link,
+            Observer::new(
+                from,
+                ground.now,
+                ground.now + ground.settings.init_time(),
+                ground.settings.packet_max,
+            ),
+        );
     }
 
     /// An observer is gone.

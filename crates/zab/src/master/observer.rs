@@ -54,8 +54,8 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    pub(super) fn new(from: String, now: Monotonic, deadline: Monotonic) -> Self {
-        let input = PacketBuffer::default();
+    pub(super) fn new(from: String, now: Monotonic, deadline: Monotonic, packet_max: usize) -> Self {
+        let input = PacketBuffer::new(packet_max);
         let (stage, id) = (Stage::Hello, ServerId::NONE);
         Self {
             stage,

@@ -178,6 +178,7 @@ impl World {
             sync: SyncSettings::default(),
             election_connect: Duration::from_secs(5),
             election_handshake: Duration::from_secs(2),
+            packet_max: zoorum_proto::quorum::packet::PACKET_DATA_MAX,
             multi_address: true,
             notification_intervals: (Duration::from_millis(200), Duration::from_secs(60)),
         };

@@ -354,6 +354,7 @@ fn peer_settings(id: u8) -> PeerSettings {
         observer_master_port: Some(3),
         history: HistoryLimits::default(),
         sync: SyncSettings::default(),
+        packet_max: zoorum_proto::quorum::packet::PACKET_DATA_MAX,
         multi_address: false,
         election_connect: Duration::from_secs(5),
         election_handshake: Duration::from_secs(10),
