@@ -25,6 +25,8 @@ pub struct Settings {
     pub reply_bytes_max: usize,
     /// How many requests may wait for a connection or for their replies; those beyond are refused.
     pub requests_max: usize,
+    /// How many bytes these may have together; the request that would exceed it is refused.
+    pub waiting_bytes_max: usize,
 }
 
 impl Default for Settings {
@@ -36,6 +38,7 @@ impl Default for Settings {
             request_bytes_max: 0xf_ffff,
             reply_bytes_max: 64 << 20,
             requests_max: 1 << 18,
+            waiting_bytes_max: 256 << 20,
         }
     }
 }
@@ -83,7 +86,7 @@ pub enum Cause {
     AuthFailed,
     /// The session was closed from here.
     Closed,
-    /// Too many requests are waiting already.
+    /// Too many requests are waiting already, or too many bytes of them.
     Overloaded,
     /// The request is larger than servers accept.
     TooLarge,

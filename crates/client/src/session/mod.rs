@@ -75,6 +75,8 @@ struct Sent {
     xid: Xid,
     id: RequestId,
     watch: Option<NewWatch>,
+    /// How long its record was.
+    bytes: usize,
 }
 
 /// A request that waits for a connection.
@@ -131,6 +133,8 @@ pub struct Session {
     inbox: BytesMut,
     queue: VecDeque<Queued>,
     pending: VecDeque<Sent>,
+    /// How long the records of both are together.
+    waiting_bytes: usize,
     closing: Closing,
     probing: Option<Probing>,
 }
@@ -162,6 +166,7 @@ impl Session {
             inbox: BytesMut::new(),
             queue: VecDeque::new(),
             pending: VecDeque::new(),
+            waiting_bytes: 0,
             closing: Closing::No,
             probing: None,
             settings,
@@ -242,6 +247,7 @@ impl Session {
         self.probe_if_due(now, actions);
         while self.queue.front().is_some_and(|queued| now.since(queued.since) >= self.timeout.0) {
             let request = self.queue.pop_front().expect("there is a first").request;
+            self.waiting_bytes -= request.body.len();
             self.fail(&request, Failure::NotSent(Cause::Disconnected), actions);
         }
     }
@@ -252,6 +258,12 @@ impl Session {
         assert_eq!(self.state.is_connected(), self.is_serving(), "connected is who is served");
         assert!(self.pending.is_empty() || self.is_serving(), "whoever is not served waits for no reply");
         assert!(self.queue.is_empty() || !self.is_serving(), "what can be sent is sent");
+        debug_assert_eq!(
+            self.queue.iter().map(|queued| queued.request.body.len()).sum::<usize>()
+                + self.pending.iter().map(|sent| sent.bytes).sum::<usize>(),
+            self.waiting_bytes,
+            "what waits is counted until it has its outcome"
+        );
     }
 
     fn is_serving(&self) -> bool {
@@ -277,6 +289,7 @@ impl Session {
         self.become_state(state, actions);
         self.fail_pending(cause, actions);
         for queued in std::mem::take(&mut self.queue) {
+            self.waiting_bytes -= queued.request.body.len();
             self.fail(&queued.request, Failure::NotSent(cause), actions);
         }
         self.watches = Watches::default();

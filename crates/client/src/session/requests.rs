@@ -19,11 +19,13 @@ impl Session {
     /// Takes a request, to be sent at once or as soon as there is a connection.
     pub fn submit(&mut self, now: Monotonic, request: Request, actions: &mut Vec<Action>) {
         let waiting = self.queue.len() + self.pending.len();
+        let bytes = self.waiting_bytes + request.body.len();
         let refused = match (&self.phase, self.closing) {
             (Phase::Over, _) => Some(cause_of(self.state)),
             (_, Closing::Wanted { .. } | Closing::Sent { .. }) => Some(Cause::Closed),
             _ if request.body.len() + OVERHEAD > self.settings.request_bytes_max => Some(Cause::TooLarge),
             _ if waiting >= self.settings.requests_max => Some(Cause::Overloaded),
+            _ if bytes > self.settings.waiting_bytes_max => Some(Cause::Overloaded),
             _ => None,
         };
         if let Some(cause) = refused {
@@ -32,6 +34,7 @@ impl Session {
         if let Some(watch) = &request.watch {
             self.coming.register(watch.by.kind(), &watch.path, watch.watcher);
         }
+        self.waiting_bytes = bytes;
         match self.is_serving() {
             true => self.transmit(now, request, actions),
             false => self.queue.push_back(Queued { since: now, request }),
@@ -127,7 +130,8 @@ impl Session {
         let xid = Xid(self.next_xid);
         self.next_xid = if xid.0 == i32::MAX { 1 } else { xid.0 + 1 };
         self.send(now, xid, request.op, &request.body, actions);
-        self.pending.push_back(Sent { xid, id: request.id, watch: request.watch });
+        let bytes = request.body.len();
+        self.pending.push_back(Sent { xid, id: request.id, watch: request.watch, bytes });
     }
 
     pub(super) fn send_close(&mut self, now: Monotonic, actions: &mut Vec<Action>) {
@@ -149,6 +153,7 @@ impl Session {
             return Err(DecodeError::Unknown { what: "reply, to xid", value: header.xid.0.into() });
         }
         let Some(sent) = self.pending.pop_front() else { return Ok(()) };
+        self.waiting_bytes -= sent.bytes;
         if header.zxid > Zxid::ZERO {
             self.last_zxid = self.last_zxid.max(header.zxid);
         }
@@ -192,6 +197,7 @@ impl Session {
     /// The connection is gone, or the session: whether these took effect, nobody knows.
     pub(super) fn fail_pending(&mut self, cause: Cause, actions: &mut Vec<Action>) {
         for sent in std::mem::take(&mut self.pending) {
+            self.waiting_bytes -= sent.bytes;
             if let Some(watch) = sent.watch {
                 self.settle(watch.watcher);
                 actions.push(Action::Forget(watch.watcher));

@@ -357,6 +357,13 @@ fn limits_are_kept() {
     (1..=3).for_each(|id| stage.submit(id, OpCode::SetData));
     assert_eq!(stage.outcome(3), Some(&Err(Failure::NotSent(Cause::Overloaded))));
     assert_eq!(stage.outcome(2), None);
+    let mut stage = Stage::new(1, Settings { waiting_bytes_max: 16, ..Settings::default() });
+    (1..=3).for_each(|id| stage.submit(id, OpCode::SetData));
+    assert_eq!(stage.outcome(3), Some(&Err(Failure::NotSent(Cause::Overloaded))), "each has 8 bytes");
+    stage.connect();
+    stage.reply(Xid(1), 0, b"");
+    stage.submit(4, OpCode::SetData);
+    assert_eq!(stage.outcome(4), None, "there is room again");
 }
 
 #[test]
