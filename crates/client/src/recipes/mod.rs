@@ -131,7 +131,11 @@ async fn remove_own(client: &Client, path: &str, czxid: Zxid) -> Result<()> {
             return Ok(());
         }
         match client.delete(path, Version::ANY).await {
-            Err(error) if error.is_transient() => recover(client, &error).await,
+            Err(error) if error.is_transient() => {
+                recover(client, &error).await;
+                // Another server may not have heard yet what became of it.
+                persist(client, || client.sync(path)).await?;
+            }
             Err(error) if !error.is(ErrorCode::NoNode) => return Err(error),
             _ => return Ok(()),
         }

@@ -267,12 +267,12 @@ impl Recipes {
     }
 }
 
-/// Where an element was put, and by which change.
+/// Where an element was put last, and by which change: who gives up taking it puts it back.
 fn element_of(model: &Model, queue: &str, element: &str) -> Option<(String, Zxid)> {
     let holds = |data: &[u8]| data.windows(element.len()).any(|bytes| bytes == element.as_bytes());
-    let mut ever = model.ever().filter(|(path, _)| path.starts_with(queue));
-    ever.find(|(_, node)| node.data.as_deref().is_some_and(holds))
-        .map(|(path, node)| (path.to_owned(), node.czxid))
+    let ever = model.ever().filter(|(path, _)| path.starts_with(queue));
+    let places = ever.filter(|(_, node)| node.data.as_deref().is_some_and(holds));
+    places.max_by_key(|(_, node)| node.czxid).map(|(path, node)| (path.to_owned(), node.czxid))
 }
 
 fn is_element(node: &crate::model::node::Node) -> bool {
