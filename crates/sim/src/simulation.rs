@@ -138,9 +138,11 @@ impl Simulation {
     /// If one is not, or anything else is wrong.
     pub fn settle(&mut self) {
         self.ground.is_quiet = true;
-        // Who has said farewell may still wait for the answer, and only then stops keeping the session.
+        // Who has said farewell may still wait for the answer, and only then stops keeping the session. Others may have
+        // asked much, and be let in with one request at a time.
         let deadline = self.ground.now + PATIENCE;
-        while self.clients.iter().any(Client::is_leaving) && self.ground.now < deadline {
+        let waits = |client: &Client| client.is_leaving() || client.is_owed();
+        while self.clients.iter().any(waits) && self.ground.now < deadline {
             self.run_for(host::TICK);
         }
         // What was late while something was wrong can still end a session, and the client hear of it late, too.

@@ -115,6 +115,11 @@ impl Client {
         self.tap().is_leaving()
     }
 
+    /// Whether it waits to be told of more than that it lives.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.tap().is_owed()
+    }
+
     /// Whether it has begun something that it must end, once nothing goes wrong any more.
     pub(crate) fn is_under_way(&self) -> bool {
         matches!(self, Self::Player(client) if client.is_under_way())

@@ -127,6 +127,11 @@ impl Tap {
         self.waiting.iter().any(|waiting| matches!(waiting.ask, Ask::Close))
     }
 
+    /// Whether the client waits to be told of more than that it lives.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.waiting.iter().any(|waiting| !matches!(waiting.ask, Ask::Ping))
+    }
+
     /// A new connection.
     pub(crate) fn connect(&mut self, ground: &Ground, link: LinkId) {
         self.link = link;

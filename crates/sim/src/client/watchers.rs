@@ -1,6 +1,6 @@
 //! Who of a session's watchers is to be told of what, worked out a second time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zoorum_client::session::{NewWatch, WatchKind, WatchedEvent, WatcherId, WatchingOp};
 use zoorum_proto::reply::EventType;
@@ -13,11 +13,16 @@ use crate::check::{Checked, ensure};
 pub(super) struct Watchers {
     held: BTreeMap<WatcherId, (WatchKind, String)>,
     owed: Vec<(WatcherId, WatchedEvent)>,
+    /// Those that nobody tells anything, though their requests may yet be answered.
+    gone: BTreeSet<WatcherId>,
 }
 
 impl Watchers {
     /// A request that would leave a watch is answered.
     pub(super) fn on_reply(&mut self, watch: &NewWatch, err: i32) {
+        if self.gone.remove(&watch.watcher) {
+            return;
+        }
         let is_missing = err == ErrorCode::NoNode.number();
         let kind = match (watch.by, err) {
             (WatchingOp::Exists, _) if is_missing => WatchKind::Exist,
@@ -47,7 +52,9 @@ impl Watchers {
 
     /// Nobody tells it anything any more.
     pub(super) fn forget(&mut self, watcher: WatcherId) {
-        self.held.remove(&watcher);
+        if self.held.remove(&watcher).is_none() {
+            self.gone.insert(watcher);
+        }
     }
 
     /// Somebody who waits for a change.
