@@ -92,6 +92,10 @@ impl Learner {
             let received = self.received;
             return Err(self.nonsense(&format!("{zxid} comes behind {received}: something is missing")));
         }
+        if zxid.epoch() > self.epoch {
+            let epoch = self.epoch;
+            return Err(self.nonsense(&format!("{zxid} is of an epoch after the leader's own, {epoch}")));
+        }
         let Some(payload) = payload else {
             return Err(self.nonsense(&format!("{zxid} comes without what it is")));
         };

@@ -200,3 +200,11 @@ fn a_sign_of_life_is_given_unasked_once_the_leader_expects_any() {
     assert_eq!(play.scene.told(), ["PING 0x100000005"]);
     assert_eq!(play.learner.take_touches(), [], "the session is told of once");
 }
+
+#[test]
+fn a_change_of_a_later_epoch_than_its_leaders_is_refused() {
+    let mut play = Play::new();
+    play.hear_all(&[(Diff, zxid(1, 5)), (NewLeader, BEGINNING)]);
+    let lost = play.hear(Proposal, zxid(3, 1)).expect_err("the leader leads in epoch 2");
+    assert!(lost.0.contains("an epoch after the leader's own"), "{lost:?}");
+}

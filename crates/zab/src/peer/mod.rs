@@ -393,6 +393,8 @@ impl Peer {
         if let Some(master) = self.master.take() {
             master.end(&mut ground!(self));
         }
+        // It rests first, and has no leader already.
+        self.looking_since = self.now;
         self.in_vain += 1;
         if self.part != Part::Looking {
             self.in_vain = 0;
