@@ -23,7 +23,8 @@ pub(crate) fn spawn<D: Disk>(desk: &Arc<Mutex<ReplicaThread<D>>>, tick: Duration
     let interval = tick / 4;
     let look = move || {
         loop {
-            // Nothing announces that a sync has come to take long.
+            // A quarter of a tick, whatever happens: that a sync has come to take long is told by time alone. It ends with
+            // the replica's thread, whose desk is gone then.
             thread::sleep(interval);
             let Some(desk) = desk.upgrade() else { return };
             if let Some(mut thread) = desk.try_lock() {
@@ -39,7 +40,8 @@ impl<D: Disk> ReplicaThread<D> {
     fn stand_in(&mut self, patience: Duration) {
         let now = self.shared.clock.now().monotonic;
         let has_waited = self.waits_since.is_some_and(|since| now.since(since) >= patience);
-        if has_waited && matches!(self.replica.part(), Some(Part::Following(..) | Part::Observing(..))) {
+        let follows = matches!(self.replica.part(), Some(Part::Following(..) | Part::Observing(..)));
+        if has_waited && follows && self.trouble.is_none() {
             self.trouble = self.give_sign().err();
         }
     }

@@ -87,19 +87,14 @@ impl Session {
         }
     }
 
-    /// `watcher` is not interested any more. Once nobody here watches the same, the server is told; but not while there
-    /// is a persistent watch on that path, which servers before 3.9 would take away as well. What then fires once is ignored.
+    /// `watcher` is not interested any more. Once nobody here watches the same, the server is told.
     pub fn forget(&mut self, now: Monotonic, watcher: WatcherId, actions: &mut Vec<Action>) {
         if self.coming.has(watcher) {
             self.forgotten.insert(watcher);
             return;
         }
         let Some((kind, path)) = self.watches.remove(watcher) else { return };
-        let persists = [WatchKind::Persistent, WatchKind::Recursive]
-            .iter()
-            .any(|&other| self.watches.any(other, &path) || self.coming.any(other, &path));
-        let is_persistent = matches!(kind, WatchKind::Persistent | WatchKind::Recursive);
-        if self.is_serving() && !self.is_watched(kind, &path) && (is_persistent || !persists) {
+        if self.is_serving() && !self.is_watched(kind, &path) {
             let body = WatchesRequest { path: path.into(), kind: kind.removal_number() }.to_vec();
             self.submit(now, Request { id: NOBODY, op: OpCode::RemoveWatches, body, watch: None }, actions);
         }
@@ -206,11 +201,14 @@ impl Session {
         }
     }
 
-    /// Whether the server is to go on watching this for somebody here.
+    /// Whether the server is to go on watching this for somebody here. Servers before 3.9, told to remove a watch that
+    /// fires once, remove persistent ones along with it; what is left then fires once, and is ignored.
     fn is_watched(&self, kind: WatchKind, path: &str) -> bool {
-        let is_same = |other: WatchKind| other.removal_number() == kind.removal_number();
-        let mut same_table = TABLES.iter().filter(|&&other| is_same(other));
-        same_table.any(|&other| self.watches.any(other, path) || self.coming.any(other, path))
+        let goes_with_it = |other: WatchKind| {
+            other.removal_number() == kind.removal_number() || !kind.is_persistent() && other.is_persistent()
+        };
+        let mut tables = TABLES.iter().filter(|&&other| goes_with_it(other));
+        tables.any(|&other| self.watches.any(other, path) || self.coming.any(other, path))
     }
 }
 
