@@ -74,9 +74,9 @@ enum Scheme {
 /// From this many entries on, duplicates are looked for in a set.
 const MANY_ENTRIES: usize = 8;
 
-/// Most bytes of ids that `auth` entries may stand for in one list, if there are several, and in one request: each stands
-/// for all ids of the client.
-pub(crate) const EXPANDED_LIMIT: usize = 1 << 19;
+/// Most bytes of ids that the `auth` entries of one request may stand for: each stands for all ids of the client, so a few
+/// bytes that were sent could become megabytes.
+const EXPANDED_LIMIT: usize = 1 << 19;
 
 impl AclRules {
     fn scheme(&self, name: &str) -> Option<Scheme> {
@@ -120,20 +120,23 @@ impl AclRules {
         }
     }
 
-    /// The list to store for a requested one: duplicates dropped, `auth` replaced by the requester's ids.
+    /// The list to store for a requested one: duplicates dropped, `auth` replaced by the requester's ids. `expanded` counts
+    /// the bytes of those, over all lists of one request.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::InvalidAcl`] if the list is null or empty, or an entry is not valid.
+    /// [`ErrorCode::InvalidAcl`] if the list is null or empty, an entry is not valid, or these are too many bytes.
     pub fn fix_up(
         &self,
         requested: Option<&[RequestedAcl<'_>]>,
         ids: &[AuthId],
+        expanded: &mut usize,
     ) -> Result<Vec<Acl<'static>>, ErrorCode> {
         let requested = requested.filter(|list| !list.is_empty()).ok_or(ErrorCode::InvalidAcl)?;
         let stand_ins = requested.iter().filter(|entry| entry.scheme.as_deref() == Some("auth")).count();
         let bytes: usize = ids.iter().map(|id| size_of_val(id) + id.id.len()).sum();
-        if stand_ins > 1 && stand_ins * bytes > EXPANDED_LIMIT {
+        *expanded += stand_ins * bytes;
+        if *expanded > EXPANDED_LIMIT {
             return Err(ErrorCode::InvalidAcl);
         }
         let mut fixed = Vec::with_capacity(requested.len());

@@ -115,3 +115,15 @@ fn nobody_forges_a_line() {
     assert_eq!(line.matches('\t').count(), 6, "{line}");
     assert!(!line.contains('\n'), "{line}");
 }
+
+#[test]
+fn what_was_lost_with_its_leader_is_in_nobodys_way() {
+    let mut auditor = Auditor::default();
+    let op = WriteOp::Create(create("/a", 0));
+    auditor.on_asked(Zxid(7), SESSION, &bob(), &op);
+    auditor.on_asked(Zxid(9), SESSION, &bob(), &op);
+    let header = TxnHeader { session: SESSION, cxid: Xid(1), zxid: Zxid(9), time: WallClock(0), kind: 0 };
+    let outcome = Outcome::Created(Stat::default());
+    auditor.on_applied(&Txn { header, body: created("/a"), digest: None }, &outcome);
+    assert_eq!((auditor.take_records().len(), auditor.asked.len()), (1, 0));
+}

@@ -15,7 +15,6 @@ use zoorum_proto::{
 use super::{Decided, Judge, Pending, next_version};
 use crate::Rules;
 use crate::digest::NodeDigest;
-use crate::rules::EXPANDED_LIMIT;
 use crate::tree::Tree;
 
 /// Who asks.
@@ -194,21 +193,12 @@ impl Judge<'_> {
         Ok(TxnBody::SetData(SetDataTxn { path: request.path.clone(), data: request.data, version }))
     }
 
-    /// The list to store for a requested one. All of one request's ids that `auth` stands for have a limit: a few bytes
-    /// that were sent must not become megabytes.
+    /// The list to store for a requested one.
     pub(super) fn acl(
         &mut self,
         requested: Option<&[RequestedAcl<'_>]>,
     ) -> Result<Vec<Acl<'static>>, ErrorCode> {
-        let acl = self.rules.acl.fix_up(requested, self.requester.ids)?;
-        let is_auth = |entry: &RequestedAcl<'_>| entry.scheme.as_deref() == Some("auth");
-        if requested.is_some_and(|requested| requested.iter().any(is_auth)) {
-            self.expanded += acl.iter().map(|entry| 12 + entry.scheme.len() + entry.id.len()).sum::<usize>();
-            if self.expanded > EXPANDED_LIMIT {
-                return Err(ErrorCode::InvalidAcl);
-            }
-        }
-        Ok(acl)
+        self.rules.acl.fix_up(requested, self.requester.ids, &mut self.expanded)
     }
 
     fn set_acl<'a>(&mut self, request: &SetAclRequest<'a>) -> Decided<'a> {

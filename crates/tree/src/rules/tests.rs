@@ -9,18 +9,18 @@ fn acl(perms: Permissions, scheme: &'static str, id: &'static str) -> Acl<'stati
 }
 
 fn is_accepted(rules: &AclRules, scheme: &'static str, id: &'static str) -> bool {
-    rules.fix_up(Some(&[requested(31, scheme, id)]), &[]).is_ok()
+    rules.fix_up(Some(&[requested(31, scheme, id)]), &[], &mut 0).is_ok()
 }
 
 #[test]
 fn only_valid_entries_are_accepted() {
     let rules = AclRules::default();
-    assert_eq!(rules.fix_up(None, &[]), Err(ErrorCode::InvalidAcl));
-    assert_eq!(rules.fix_up(Some(&[]), &[]), Err(ErrorCode::InvalidAcl));
+    assert_eq!(rules.fix_up(None, &[], &mut 0), Err(ErrorCode::InvalidAcl));
+    assert_eq!(rules.fix_up(Some(&[]), &[], &mut 0), Err(ErrorCode::InvalidAcl));
     let null = RequestedAcl { perms: Permissions::ALL, scheme: Some("world".into()), id: None };
-    assert_eq!(rules.fix_up(Some(&[null]), &[]), Err(ErrorCode::InvalidAcl));
+    assert_eq!(rules.fix_up(Some(&[null]), &[], &mut 0), Err(ErrorCode::InvalidAcl));
     for perms in [0, 255, -1] {
-        let fixed = rules.fix_up(Some(&[requested(perms, "world", "anyone")]), &[]);
+        let fixed = rules.fix_up(Some(&[requested(perms, "world", "anyone")]), &[], &mut 0);
         assert_eq!(fixed, Ok(vec![Acl::world(Permissions(perms))]));
     }
     let refused = [
@@ -143,9 +143,9 @@ fn duplicates_are_stored_once_in_the_order_of_first_occurrence() {
     let few =
         [requested(1, "digest", "a:b"), requested(31, "world", "anyone"), requested(1, "digest", "a:b")];
     let expected = vec![acl(Permissions::READ, "digest", "a:b"), Acl::world(Permissions::ALL)];
-    assert_eq!(rules.fix_up(Some(&few), &[]), Ok(expected.clone()));
+    assert_eq!(rules.fix_up(Some(&few), &[], &mut 0), Ok(expected.clone()));
     let many: Vec<_> = few.iter().cycle().take(20).cloned().collect();
-    assert_eq!(rules.fix_up(Some(&many), &[]), Ok(expected));
+    assert_eq!(rules.fix_up(Some(&many), &[], &mut 0), Ok(expected));
 }
 
 #[test]
@@ -157,17 +157,17 @@ fn auth_stands_for_every_proved_id_but_not_for_the_address() {
         AuthId::new("super", ""),
         AuthId::new("digest", "b:y"),
     ];
-    let fixed = rules.fix_up(Some(&[requested(5, "auth", "ignored")]), &ids);
+    let fixed = rules.fix_up(Some(&[requested(5, "auth", "ignored")]), &ids, &mut 0);
     let expected = vec![acl(Permissions(5), "digest", "a:x"), acl(Permissions(5), "digest", "b:y")];
     assert_eq!(fixed, Ok(expected));
-    assert!(rules.fix_up(Some(&[requested(5, "auth", "")]), &ids[..1]).is_err());
+    assert!(rules.fix_up(Some(&[requested(5, "auth", "")]), &ids[..1], &mut 0).is_err());
 }
 
 #[test]
 fn an_auth_entry_needs_no_id_of_its_own() {
     let ids = [AuthId::new("digest", "u:hash")];
     let entry = RequestedAcl { perms: Permissions::ALL, scheme: Some("auth".into()), id: None };
-    let fixed = AclRules::default().fix_up(Some(&[entry]), &ids);
+    let fixed = AclRules::default().fix_up(Some(&[entry]), &ids, &mut 0);
     assert_eq!(fixed, Ok(vec![acl(Permissions::ALL, "digest", "u:hash")]));
 }
 
@@ -224,6 +224,6 @@ fn auth_entries_do_not_multiply_without_end() {
         })
         .collect();
     let rules = AclRules::default();
-    assert_eq!(rules.fix_up(Some(&list), &ids), Err(ErrorCode::InvalidAcl));
-    assert_eq!(rules.fix_up(Some(&list[..1]), &ids).map(|fixed| fixed.len()), Ok(500));
+    assert_eq!(rules.fix_up(Some(&list), &ids, &mut 0), Err(ErrorCode::InvalidAcl));
+    assert_eq!(rules.fix_up(Some(&list[..1]), &ids, &mut 0).map(|fixed| fixed.len()), Ok(500));
 }
