@@ -286,3 +286,62 @@ impl Driver {
         self.server.as_ref().map_or_else(|| "-".to_owned(), Host::to_string)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::world::Task;
+
+    /// A world in which nothing happens.
+    struct Nothing;
+
+    impl World for Nothing {
+        fn spawn(&self, task: Task) {
+            drop(task);
+        }
+
+        fn sleep(&self, _: Duration) -> Task {
+            Box::pin(pending())
+        }
+
+        fn number(&self) -> u64 {
+            0
+        }
+    }
+
+    fn begun() -> (Client, Driver) {
+        let servers = "h:1".parse().expect("a connect string");
+        Driver::new(Monotonic::default(), servers, Settings::default(), 1, Arc::new(Nothing))
+    }
+
+    #[tokio::test]
+    async fn whoever_follows_the_states_no_more_is_forgotten() {
+        let (client, mut driver) = begun();
+        for _ in 0..100 {
+            drop(client.states());
+            driver.on_tick(Monotonic::default());
+        }
+        let mut states = client.states();
+        driver.on_tick(Monotonic::default());
+        assert_eq!(states.next().await, Some(SessionState::Connecting));
+        assert_eq!(driver.subscribers.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn states_end_with_the_final_one_whenever_they_are_asked_for() {
+        let (client, mut driver) = begun();
+        let mut before = client.states();
+        driver.on_tick(Monotonic::default());
+        client.commands.send(Command::Close);
+        driver.on_tick(Monotonic::default());
+        let mut after = client.states();
+        driver.on_tick(Monotonic::default());
+        assert_eq!(before.next().await, Some(SessionState::Connecting));
+        for states in [&mut before, &mut after] {
+            assert_eq!(states.next().await, Some(SessionState::Closed));
+            assert_eq!(states.next().await, None);
+        }
+    }
+}

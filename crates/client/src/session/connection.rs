@@ -89,9 +89,6 @@ impl Session {
     /// The servers are others now. The session moves, or stays, so that in the end each has its share.
     pub fn on_hosts_changed(&mut self, now: Monotonic, hosts: Vec<Host>, actions: &mut Vec<Action>) {
         let moves = self.hosts.update(hosts, &mut self.chance);
-        if self.state == SessionState::ConnectedReadOnly && self.probing.is_none() {
-            self.probing = Some(Probing { at: Some(now), pause: PROBE_PAUSE_MIN });
-        }
         match &self.phase {
             Phase::Over => {}
             Phase::Waiting { until, .. } => {
@@ -101,8 +98,18 @@ impl Session {
             Phase::Dialing { .. } | Phase::Greeting { .. } | Phase::Serving { .. } if moves => {
                 self.lose(now, Why::NewList, actions);
             }
+            Phase::Serving { .. } if self.state == SessionState::ConnectedReadOnly => {
+                // One of the new ones may be better.
+                self.probe_from(now, actions);
+            }
             Phase::Dialing { .. } | Phase::Greeting { .. } | Phase::Serving { .. } => {}
         }
+    }
+
+    /// Begins to look for a read-write server, from the shortest pause on.
+    fn probe_from(&mut self, now: Monotonic, actions: &mut Vec<Action>) {
+        self.probing = Some(Probing { at: Some(now), pause: PROBE_PAUSE_MIN });
+        self.probe_if_due(now, actions);
     }
 
     pub(super) fn dial(&mut self, now: Monotonic, host: Host, actions: &mut Vec<Action>) {
@@ -227,8 +234,7 @@ impl Session {
         let state = if is_read_only { SessionState::ConnectedReadOnly } else { SessionState::Connected };
         self.become_state(state, actions);
         if is_read_only {
-            self.probing = Some(Probing { at: Some(now), pause: PROBE_PAUSE_MIN });
-            self.probe_if_due(now, actions);
+            self.probe_from(now, actions);
         }
         for credentials in self.credentials.clone() {
             self.send_auth(now, &credentials, actions);

@@ -375,3 +375,16 @@ fn a_new_list_of_servers_moves_who_must_move() {
     assert_eq!(stage.reach().1, SESSION);
     assert_eq!(stage.dialed.last().map(|host| host.name.as_str()), Some("new"));
 }
+
+#[test]
+fn new_servers_are_asked_at_once_whether_they_are_read_write() {
+    let mut stage = Stage::new(2, Settings { read_only: true, ..Settings::default() });
+    stage.reach();
+    stage.greet(SessionId(5), TIMEOUT, true);
+    assert_eq!(stage.probed.len(), 1);
+    let new = Host { name: "new".to_owned(), port: 9 };
+    let hosts = vec![stage.dialed[0].clone(), new.clone()];
+    stage.act(|session, now, actions| session.on_hosts_changed(now, hosts, actions));
+    assert_eq!(stage.session.state(), SessionState::ConnectedReadOnly);
+    assert_eq!(stage.probed.last(), Some(&new));
+}
