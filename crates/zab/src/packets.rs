@@ -56,3 +56,18 @@ pub fn encode_committed(zxid: Zxid, payload: &[u8], out: &mut Vec<u8>) {
 pub(crate) fn encode_bare(kind: PacketType, zxid: Zxid, out: &mut Vec<u8>) {
     QuorumPacket::bare(kind, zxid).encode(out);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_as_long_as_the_configuration_says() {
+        let packet = QuorumPacket::with_data(PacketType::Proposal, Zxid(1), vec![7; 3_000_000]);
+        for (limit, is_taken) in [(4_000_000, true), (2_000_000, false)] {
+            let mut buffer = PacketBuffer::new(limit);
+            buffer.push(&bytes(&packet));
+            assert_eq!(buffer.next_packet().is_ok_and(|taken| taken.is_some()), is_taken);
+        }
+    }
+}
