@@ -6,7 +6,8 @@ mod mortal;
 use common::Author;
 use mortal::{Dirs, MortalDisk, die_everywhere};
 use proptest::prelude::*;
-use zoorum_proto::Zxid;
+use zoorum_proto::txn::SetAclTxn;
+use zoorum_proto::{Acl, Permissions, SessionId, Txn, TxnBody, TxnHeader, Version, WallClock, Xid, Zxid};
 use zoorum_storage::memory::MemoryDisk;
 use zoorum_storage::name::{SnapshotFile, snapshots};
 use zoorum_storage::snapshot::{
@@ -66,6 +67,34 @@ fn a_stream_in_pieces_of_any_length_makes_the_same_tree() {
         assert_eq!((tree.digest(), tree.last_zxid()), (author.tree.digest(), Zxid(7)), "{piece}");
         assert_eq!(tree.node_count(), author.tree.node_count());
         assert_eq!(rest, b"what comes next".len(), "{piece}");
+    }
+}
+
+/// A list says how long it is only as it comes, and whoever looks at it anew for each entry never gets to its end.
+#[test]
+fn a_list_of_thousands_of_entries_comes_in_pieces_like_anything_else() {
+    let mut author = Author::new(0);
+    author.change(10);
+    let entry = |number| Acl {
+        perms: Permissions::READ,
+        scheme: "digest".into(),
+        id: format!("user{number}:x").into(),
+    };
+    let body = TxnBody::SetAcl(SetAclTxn {
+        path: "/".into(),
+        acl: (0..20_000).map(entry).collect(),
+        version: Version(1),
+    });
+    let zxid = author.tree.last_zxid().next();
+    let header =
+        TxnHeader { session: SessionId(1), cxid: Xid(1), zxid, time: WallClock(1), kind: body.kind() as i32 };
+    author.tree.apply(&Txn { header, body, digest: None }, &mut |_| {});
+    let mut stream = stream_of(&mut author.tree);
+    stream.extend_from_slice(b"what comes next");
+    for piece in [1_000, 65_536, stream.len()] {
+        let (tree, rest) = receive(&stream, piece).unwrap();
+        assert_eq!(tree.node("/").map(|root| root.acl().len()), Some(20_000));
+        assert_eq!((tree.digest(), rest), (author.tree.digest(), b"what comes next".len()), "{piece}");
     }
 }
 
